@@ -1,0 +1,127 @@
+/**
+ * The keeper's protocol on `.mark/run/keeper.sock`: one JSON object a line, both ways, at most LINE_MAX_BYTES.
+ * A client sends asks; the keeper answers each by `id`, in any order, and after `watch` pushes what changes.
+ * Parsed by hand: no schema library enters the keeper. File permission (0600) is the credential.
+ */
+import { type ErrorBody, MarkError } from '../core/errors.ts'
+import type { Plan } from '../core/plan.ts'
+import type { FleetEvent, Health, ModuleView, StatusDocument } from '../core/view.ts'
+
+/** A plan of several hundred modules fits; nothing longer is read. */
+export const LINE_MAX_BYTES = 8 * 1024 * 1024
+
+/** Who asks: an operator's login name, `daemon`, `keeper`. Shown in reasons and kept in the journal. */
+export type Ask =
+  | { readonly ask: 'ping' }
+  /** Answer: StatusDocument (sampled fields null: the daemon fills those). */
+  | { readonly ask: 'state' }
+  /** Answer: { plan: Plan | null }. */
+  | { readonly ask: 'plan' }
+  /**
+   * Apply a plan. `only`: start just these and what they depend on (null = all). `secretValues`: secrets with an
+   * `env` source, taken from the caller. Answer: { changes: Change[], first: boolean, targets: string[] }; `first`:
+   * nothing ran before; `targets`: modules this call wants up. Errors: MARK_LATCHED, MARK_REFUSED (nothing touched).
+   */
+  | {
+      readonly ask: 'apply'
+      readonly plan: Plan
+      readonly only: readonly string[] | null
+      readonly secretValues: Readonly<Record<string, string>>
+      readonly atomic: boolean
+      readonly by: string
+    }
+  /** Names must exist (MARK_NO_SUCH_MODULE). Answer: { modules: string[] } when accepted, not when done. */
+  | { readonly ask: 'start' | 'stop' | 'restart' | 'reload' | 'hold' | 'unhold'; readonly modules: readonly string[]; readonly by: string; readonly reason: string | null }
+  /** Stop everything in reverse order, then MARK. Answer when accepted; the connection closes when all is gone. */
+  | { readonly ask: 'down'; readonly by: string }
+  /** Ends the grace of every stop under way (second Ctrl-C). */
+  | { readonly ask: 'hurry'; readonly by: string }
+  /** A latch file was written by the caller or is to be written: answer { id } once it is durable and stopping began. */
+  | { readonly ask: 'kill'; readonly id: string; readonly scope: string; readonly level: 'pause' | 'halt' | 'flatten'; readonly reason: string | null; readonly by: string }
+  | { readonly ask: 'release'; readonly id: string; readonly reason: string; readonly by: string }
+  /** Daemon only: what its probes found of one run. Stale run_ids are ignored. */
+  | { readonly ask: 'probed'; readonly module: string; readonly run_id: string; readonly found: 'ready' | 'unready' | Health; readonly reason: string }
+  /** Daemon only, first after connecting: its version. All exits it saw are in runs/<run_id>.exit by now. */
+  | { readonly ask: 'hello'; readonly pid: number; readonly version: string }
+  /** From now on pushes come. Answer: StatusDocument, then pushes in order. */
+  | { readonly ask: 'watch' }
+
+export type Push =
+  | { readonly push: 'module'; readonly module: ModuleView }
+  /** Fleet-level keys changed: kills, daemon, state, plan. `modules` is left out. */
+  | { readonly push: 'fleet'; readonly fleet: Omit<StatusDocument, 'modules'> }
+  /** A plan was applied: ask `plan` for it. */
+  | { readonly push: 'plan' }
+  | { readonly push: 'event'; readonly event: FleetEvent }
+
+export type Request = Ask & { readonly id: number }
+export type Answer =
+  | { readonly id: number; readonly ok: true; readonly value: unknown }
+  | { readonly id: number; readonly ok: false; readonly error: ErrorBody }
+
+const ASKS: ReadonlySet<string> = new Set<Ask['ask']>([
+  'ping', 'state', 'plan', 'apply', 'start', 'stop', 'restart', 'reload', 'hold', 'unhold', 'down', 'hurry',
+  'kill', 'release', 'probed', 'hello', 'watch',
+])
+
+/** Parses one line from a client. Throws MARK_PROTOCOL with a sentence on anything that is not a known ask. */
+export function parseRequest(line: string): Request {
+  const value = parseObject(line)
+  if (!Number.isSafeInteger(value.id)) throw protocolError('a request needs an integer `id`')
+  if (typeof value.ask !== 'string' || !ASKS.has(value.ask)) throw protocolError('unknown ask')
+  const shape = SHAPES[value.ask] ?? {}
+  for (const [key, fits] of Object.entries(shape)) {
+    if (!fits(value[key])) throw protocolError(`\`${value.ask}\` has a wrong \`${key}\``)
+  }
+  return value as unknown as Request
+}
+
+/** Parses one line from the keeper: an answer or a push. */
+export function parseReply(line: string): Answer | Push {
+  const value = parseObject(line)
+  if (typeof value.push === 'string' || Number.isSafeInteger(value.id)) return value as unknown as Answer | Push
+  throw protocolError('neither an answer nor a push')
+}
+
+type Fits = (value: unknown) => boolean
+const text: Fits = value => typeof value === 'string'
+const textOrNull: Fits = value => value === null || typeof value === 'string'
+const texts: Fits = value => Array.isArray(value) && value.every(item => typeof item === 'string')
+const object: Fits = value => value !== null && typeof value === 'object' && !Array.isArray(value)
+const target = { modules: texts, by: text, reason: textOrNull }
+const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
+  apply: {
+    plan: value => object(value) && Array.isArray((value as { modules?: unknown }).modules),
+    only: value => value === null || texts(value),
+    secretValues: object,
+    atomic: value => typeof value === 'boolean',
+    by: text,
+  },
+  start: target,
+  stop: target,
+  restart: target,
+  reload: target,
+  hold: target,
+  unhold: target,
+  down: { by: text },
+  hurry: { by: text },
+  kill: { id: text, scope: text, level: value => ['pause', 'halt', 'flatten'].includes(value as string), reason: textOrNull, by: text },
+  release: { id: text, reason: text, by: text },
+  probed: { module: text, run_id: text, found: text, reason: text },
+  hello: { pid: value => Number.isSafeInteger(value), version: text },
+}
+
+function parseObject(line: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    throw protocolError('not JSON')
+  }
+  if (!object(value)) throw protocolError('not a JSON object')
+  return value as Record<string, unknown>
+}
+
+function protocolError(why: string): MarkError {
+  return new MarkError('MARK_PROTOCOL', `The keeper's protocol was not followed: ${why}.`)
+}
