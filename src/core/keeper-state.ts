@@ -1,0 +1,69 @@
+/**
+ * What the keeper remembers between its lives: children.json and runs/<run_id>.json, and how memory of an earlier
+ * boot is carried into this one.
+ */
+import { type Child, newChild, type StartReason } from './child.ts'
+import type { ModuleSpec } from './plan.ts'
+import type { Instant } from './time.ts'
+
+/** A child without its spec: that comes from the plan, or from `extras` for a module no longer in it. */
+export type ChildMemory = Omit<Child, 'spec' | 'watchdogDueMs'>
+
+export interface ChildrenDocument {
+  readonly version: 1
+  /** A session is open: MARK should be running. False after `down`. */
+  readonly open: boolean
+  /** `down` was asked and is under way: a successor goes on with it. */
+  readonly closing: boolean
+  readonly session_id: string
+  readonly boot_id: string
+  readonly saved: Instant
+  readonly keeper: { readonly pid: number; readonly started_at: string; readonly version: string }
+  readonly children: Readonly<Record<string, ChildMemory>>
+  /** Specs of children that the plan no longer names, until they are gone. */
+  readonly extras: readonly ModuleSpec[]
+}
+
+/** One live run: enough to prove that a process is ours, and to end it without the plan. */
+export interface RunRecord {
+  readonly version: 1
+  readonly run_id: string
+  readonly module: string
+  readonly role: 'active' | 'spare' | 'old'
+  /** null: written before the spawn; the run_id in its environment finds it. */
+  readonly pid: number | null
+  /** Clock ticks since boot, field 22 of /proc/PID/stat. */
+  readonly start_time: number | null
+  readonly boot_id: string
+  readonly started: Instant
+  readonly start_reason: StartReason
+  readonly stop: { readonly signal: string; readonly grace_ms: number }
+}
+
+export function remember(child: Child): ChildMemory {
+  const { spec: _spec, watchdogDueMs: _due, ...memory } = child
+  return memory
+}
+
+export function restore(spec: ModuleSpec, memory: ChildMemory | undefined): Child {
+  if (!memory) return newChild(spec)
+  const wakeAtMs = memory.phase === 'ready' ? null : memory.wakeAtMs
+  return { ...newChild(spec), ...memory, spec, watchdogDueMs: null, wakeAtMs }
+}
+
+/**
+ * A child after a reboot: no process, restart times moved to this boot's clock by their age, holds and outcomes
+ * kept. `saved` is when the memory was written, on the old boot's clock.
+ */
+export function afterReboot(child: Child, saved: Instant, now: Instant): Child {
+  const elapsedMs = Math.max(0, now.wallMs - saved.wallMs)
+  const moved = (oldMono: number): number => now.monoMs - elapsedMs - (saved.monoMs - oldMono)
+  const memory = { ...child.memory, restartsAt: child.memory.restartsAt.map(moved) }
+  const rests = child.phase === 'held' || child.phase === 'done'
+  const hold = child.stopping?.then.kind === 'hold' ? child.stopping.then.hold : child.hold
+  const phase = hold ? 'held' : rests ? child.phase : 'stopped'
+  return {
+    ...child, phase, hold, memory, run: null, stopping: null, nextStart: null, recovering: false, health: 'unknown', wakeAtMs: null,
+    outcome: phase === 'done' ? child.outcome : null, reason: rests || hold ? child.reason : 'the host restarted',
+  }
+}

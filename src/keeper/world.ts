@@ -1,0 +1,112 @@
+/**
+ * All that the keeper can do to the world and hear from it, as one interface. linux-world.ts implements it on
+ * Linux; the simulation implements it in memory with a fake clock and a crash at any call.
+ */
+import type { Hook, Run, StartReason } from '../core/child.ts'
+import type { Exit } from '../core/exit.ts'
+import type { ChildrenDocument, RunRecord } from '../core/keeper-state.ts'
+import type { ModuleSpec, Plan } from '../core/plan.ts'
+import type { Instant } from '../core/time.ts'
+import type { EventKind, FleetEvent, KillView } from '../core/view.ts'
+
+/** What is remembered on disk. Saving never throws: a shortage is reported through `degraded`. */
+export interface Store {
+  loadPlan(): Plan | null
+  savePlan(plan: Plan): void
+  loadChildren(): ChildrenDocument | null
+  /** `body`: the ChildrenDocument as JSON text (the keeper keeps each child's text). */
+  saveChildren(body: string): void
+  loadRuns(): RunRecord[]
+  saveRun(record: RunRecord): void
+  removeRun(runId: string): void
+  /** What the daemon saw of a run that ended while no keeper was there. */
+  evidence(runId: string): Exit | null
+  journal(event: Omit<FleetEvent, 'journal_id' | 'seq'>): FleetEvent
+  /** The `exited` event of a run, if one stands in the journal. */
+  journaledExit(runId: string): FleetEvent | null
+  saveSecrets(values: Readonly<Record<string, string>>): void
+}
+
+export interface Latches {
+  /** Every tripped kill; an unreadable entry shows as halt of all. The file KILL is turned into a kill first. */
+  read(): KillView[]
+  trip(kill: KillView): void
+  complete(id: string, complete: boolean, note: string): void
+  /** False: there is no such kill. */
+  release(id: string): boolean
+  /** Writes or removes halt/<module>. */
+  halt(spec: ModuleSpec, level: KillView['level'] | null): void
+}
+
+export interface SpawnRequest {
+  readonly plan: Plan
+  readonly spec: ModuleSpec
+  /** Name of the child: the module's, or `x~next` for the incoming run of a reload. */
+  readonly child: string
+  readonly runId: string
+  readonly why: StartReason
+  readonly variables: Readonly<Record<string, string>>
+}
+
+export type SpawnAnswer =
+  | { readonly ok: true; readonly pid: number; readonly startTime: number | null; readonly logOffset: number }
+  | { readonly ok: false; readonly why: string; readonly transient: boolean }
+
+export interface Processes {
+  spawn(request: SpawnRequest): SpawnAnswer
+  /** Of a run from an earlier keeper: watch it; `dead` with what its corpse tells, if anything. */
+  adopt(run: Run): { readonly alive: true } | { readonly alive: false; readonly exit: Exit | null }
+  /** A live process that carries this run id: for a record written before its spawn. */
+  find(runId: string): { readonly pid: number; readonly startTime: number } | null
+  signal(run: Run, signal: string): void
+  kill(run: Run): void
+  /** Ends what the run left. True: nothing is left now; else `swept` comes later. */
+  sweep(run: Run, kill: boolean, signal: string): boolean
+  hook(request: { plan: Plan; spec: ModuleSpec; child: string; hook: Hook; argv: readonly string[]; timeoutMs: number; run: Run | null }): void
+  /** The end of the run's log so far (logical bytes), marked in its index. */
+  markLogEnd(spec: ModuleSpec, runId: string): number | null
+  forget(runId: string): void
+}
+
+export interface World {
+  readonly store: Store
+  readonly latches: Latches
+  readonly processes: Processes
+  readonly bootId: string
+  readonly version: string
+  readonly pid: number
+  now(): Instant
+  chance(): number
+  mintId(): string
+  /** The one timer: call `onWake` at or after this monotonic time; null: never. Replaces the former wish. */
+  wakeAt(monoMs: number | null): void
+  /** Run soon, after pending I/O. */
+  soon(task: () => void): void
+  /** Opens the child's NOTIFY_SOCKET; its path, or null where that cannot be. */
+  notifySocket(child: string, spec: ModuleSpec): string | null
+  /** Shortages MARK lives with now, each a sentence. */
+  degraded(): string[]
+  /** Everything is down: end the process in good order. */
+  leave(): void
+}
+
+/** What the world tells the keeper. */
+export interface Hearing {
+  exited(runId: string, exit: Exit): void
+  swept(runId: string): void
+  hooked(child: string, hook: Hook, ok: boolean, reason: string): void
+  notified(child: string, message: string): void
+  woke(): void
+  /** The file KILL appeared. */
+  killFile(): void
+}
+
+/** What the outside (sockets, tests) hears of the keeper. */
+export interface Watcher {
+  moduleChanged(name: string): void
+  fleetChanged(): void
+  planChanged(): void
+  happened(event: FleetEvent): void
+}
+
+export type NoteKind = EventKind
