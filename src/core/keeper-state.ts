@@ -30,6 +30,8 @@ export interface RunRecord {
   readonly run_id: string
   readonly module: string
   readonly role: 'active' | 'spare' | 'old'
+  /** Name of its NOTIFY_SOCKET directory: the module's, or `x~next` when that one was taken at its start. */
+  readonly slot: string
   /** null: written before the spawn; the run_id in its environment finds it. */
   readonly pid: number | null
   /** Clock ticks since boot, field 22 of /proc/PID/stat. */
@@ -42,13 +44,12 @@ export interface RunRecord {
 
 export function remember(child: Child): ChildMemory {
   const { spec: _spec, watchdogDueMs: _due, ...memory } = child
-  return memory
+  return child.phase === 'ready' ? { ...memory, wakeAtMs: null } : memory
 }
 
 export function restore(spec: ModuleSpec, memory: ChildMemory | undefined): Child {
   if (!memory) return newChild(spec)
-  const wakeAtMs = memory.phase === 'ready' ? null : memory.wakeAtMs
-  return { ...newChild(spec), ...memory, spec, watchdogDueMs: null, wakeAtMs }
+  return { ...newChild(spec), ...memory, spec, watchdogDueMs: null }
 }
 
 /**

@@ -3,55 +3,46 @@
  * corrected by which runs really live. Pure. It never calls a module ready on the word of a file alone, and never
  * invents an exit: what happened since is unknown and said so.
  */
+import { restore, type ChildrenDocument, type RunRecord } from './keeper-state.ts'
+import { moduleView } from './module-view.ts'
 import { type Plan, realMoney } from './plan.ts'
+import { formatUtc, type Instant } from './time.ts'
 import type { FleetState, KillView, ModuleState, ModuleView, ProcessView, StatusDocument } from './view.ts'
 
-/** What the keeper remembers of its session in children.json, as far as others read it. */
-export interface SessionRecord {
-  /** A session is open from `up` to `down`: a keeper is due. */
-  readonly open: boolean
-  readonly session_id: string | null
-  readonly views: readonly ModuleView[]
-}
-
-/** One runs/<run_id>.json whose process was found alive by pid, start time and boot id. */
-export interface LiveRun {
-  readonly run_id: string
-  readonly module: string
-  readonly role: 'active' | 'spare' | 'old'
+/** A runs/<run_id>.json whose process was found alive by pid, start time and boot id. */
+export interface LiveRun extends RunRecord {
   readonly pid: number
 }
 
 export interface DiskFacts {
   readonly plan: Plan | null
-  readonly session: SessionRecord | null
+  readonly children: ChildrenDocument | null
   readonly live: readonly LiveRun[]
   readonly kills: readonly KillView[]
   /** A keeper process holds the lock but does not answer. */
   readonly silentKeeper: ProcessView | null
   /** Name shown when there is no plan to read it from. */
   readonly fallbackName: string
-  readonly nowWallMs: number
+  readonly now: Instant
   readonly degraded: readonly string[]
 }
 
 export function statusFromDisk(facts: DiskFacts): StatusDocument {
-  const { plan, session } = facts
+  const { plan, children } = facts
   const mode = { mode: plan?.mode ?? 'TEST', autonomy: plan?.autonomy ?? 'VIRTUAL', strategy: plan?.strategy ?? 'NORMAL' } as const
-  const stored = new Map((session?.views ?? []).map(view => [view.name, view]))
-  const declared = plan?.modules.map(spec => spec.name) ?? [...stored.keys()]
-  const undeclared = facts.live.map(run => run.module).filter(name => !declared.includes(name))
-  const names = [...declared, ...new Set(undeclared)]
+  const specs = [...(plan?.modules ?? []), ...(children?.extras ?? [])]
+  const stored = new Map(specs.map(spec => [spec.name, moduleView(restore(spec, children?.children[spec.name]), facts.now)]))
+  const names = new Set([...stored.keys(), ...facts.live.map(run => run.module)])
   return {
     fleet: plan?.fleet ?? facts.fallbackName,
     state: fleetState(facts),
-    session_id: session?.session_id ?? null,
+    session_id: children?.session_id ?? null,
     ...mode,
     real_money: realMoney(mode),
     kills: facts.kills,
     keeper: facts.silentKeeper,
     daemon: null,
-    modules: names.map(name => moduleFromDisk(name, stored.get(name) ?? null, facts)),
+    modules: [...names].map(name => moduleFromDisk(name, stored.get(name) ?? null, facts)),
     jobs: [],
     degraded: facts.silentKeeper ? ['the keeper does not answer', ...facts.degraded] : facts.degraded,
   }
@@ -66,38 +57,36 @@ function fleetState(facts: DiskFacts): FleetState {
 const MOVING: ReadonlySet<ModuleState> = new Set(['waiting', 'starting', 'ready', 'stopping', 'backoff'])
 
 function moduleFromDisk(name: string, stored: ModuleView | null, facts: DiskFacts): ModuleView {
-  const spec = facts.plan?.modules.find(candidate => candidate.name === name)
-  const view: ModuleView = stored ?? { ...UNKNOWN_VIEW, name, kind: spec?.kind ?? 'service', lock: spec?.lock ?? null, backend: spec?.backend ?? 'process' }
+  const view: ModuleView = stored ?? { ...UNDECLARED, name }
   const runs = facts.live.filter(run => run.module === name)
   const active = runs.find(run => run.role === 'active') ?? null
   const spares = runs.filter(run => run !== active).map(run => ({ pid: run.pid, run_id: run.run_id }))
-  const sampled = { cpu_percent: null, memory_bytes: null, fds: null, health: 'unknown', spares, next_start_at: null } as const
-  if (active) return { ...view, ...sampled, ...runningView(view, active, facts) }
+  const unsure = { health: 'unknown', spares, next_start_at: null } as const
+  if (active) return { ...view, ...unsure, ...runningView(view, active, facts) }
   const gone = { pid: null, run_id: null, started_at: null, ready_at: null, uptime_s: null }
-  if (!MOVING.has(view.state)) return { ...view, ...sampled, ...gone }
-  const lost = view.run_id !== null && !facts.silentKeeper
-  return { ...view, ...sampled, ...gone, state: 'stopped', reason: lost ? 'its process is gone; MARK was not there to see why' : 'not running' }
+  if (!MOVING.has(view.state)) return { ...view, ...unsure, ...gone }
+  const reason = view.run_id === null ? 'not running' : 'its process is gone; MARK was not there to see why'
+  return { ...view, ...unsure, ...gone, state: 'stopped', reason }
 }
 
 function runningView(view: ModuleView, run: LiveRun, facts: DiskFacts): Partial<ModuleView> {
   const same = view.run_id === run.run_id
-  const state = same && (view.state === 'ready' || view.state === 'stopping') ? view.state : 'starting'
-  const startedAt = same ? view.started_at : null
-  const uptime = startedAt === null ? null : Math.max(0, (facts.nowWallMs - Date.parse(startedAt)) / 1000)
   return {
-    state,
+    state: same && (view.state === 'ready' || view.state === 'stopping') ? view.state : 'starting',
     reason: facts.silentKeeper ? view.reason : 'runs unsupervised: no MARK process keeps it',
     pid: run.pid,
     run_id: run.run_id,
-    started_at: startedAt,
+    started_at: formatUtc(run.started.wallMs),
     ready_at: same ? view.ready_at : null,
-    uptime_s: uptime,
+    uptime_s: Math.max(0, Math.round((facts.now.monoMs - run.started.monoMs) / 100) / 10),
   }
 }
 
-const UNKNOWN_VIEW: Omit<ModuleView, 'name' | 'kind' | 'lock' | 'backend'> = {
+/** A live run of a module that no plan on disk names. */
+const UNDECLARED: Omit<ModuleView, 'name'> = {
+  kind: 'service',
   state: 'stopped',
-  reason: 'never started',
+  reason: 'not declared',
   pid: null,
   run_id: null,
   started_at: null,
@@ -115,6 +104,8 @@ const UNKNOWN_VIEW: Omit<ModuleView, 'name' | 'kind' | 'lock' | 'backend'> = {
   memory_bytes: null,
   disk_bytes: null,
   fds: null,
+  lock: null,
   fence: null,
+  backend: 'process',
   uptime_percent_30d: null,
 }

@@ -6,7 +6,8 @@
 import type { Frame, Traceback } from './traceback.ts'
 
 /** `    at place (file:///srv/app.mjs:6:65)`: name, then a place with line and column. */
-const AT = /^\s+at (?:async )?(?:(.{1,300}?) \()?((?:file:\/\/)?[^\s():][^():]{0,1000}(?::[^():\d][^():]{0,1000})?):(\d{1,9}):\d{1,9}\)?,?(?: \{)?$/
+const AT =
+  /^\s+at (?:async )?(?:(.{1,300}?) \()?((?:file:\/\/)?[^\s():][^():]{0,1000}(?::[^():\d][^():]{0,1000})?):(\d{1,9}):\d{1,9}\)?,?(?: \{)?$/
 const ANY_AT = /^\s+(?:at \S|\.\.\. \d+ lines matching)/
 const ERROR = /^(?:Uncaught )?([A-Za-z_$][\w$.]{0,200})(?: \[([\w.-]{1,100})\])?(?:: (.*))?$/
 /** Behind a logger's own prefix only a name that says that it is an error counts. */
@@ -124,7 +125,10 @@ function innerErrors(block: readonly string[]): { rootCause: string | null; fram
       at = index
     }
     if (line === '[errors]: [') inErrors = true
-    const one = inErrors && rootCause === null ? /^\[?([A-Za-z_$][\w$.]{0,200})(?: \[[\w.-]{1,100}\])?:/.exec(line) : null
+    const one =
+      inErrors && rootCause === null
+        ? /^\[?([A-Za-z_$][\w$.]{0,200})(?: \[[\w.-]{1,100}\])?:/.exec(line)
+        : null
     if (one) {
       rootCause = one[1] as string
       at = index

@@ -18,6 +18,8 @@ const FRAME = /^\s*File "([^"]{1,4096})", line (\d{1,9})(?:, in (.{1,400}))?\s*$
 const RAISED = /^([A-Za-z_][\w.]{0,200}(?:<locals>[\w.]{1,200})?)(?:: ?(.*))?$/
 const CHAIN =
   /^\s*(?:During handling of the above exception, another exception occurred|The above exception was the direct cause of the following exception):\s*$/
+/** A TaskGroup raises its group from inside asyncio: its own code is where to look. */
+const IN_STANDARD_LIBRARY = /\/lib\/python\d[\d.]*\/(?!site-packages|dist-packages)/
 const MAX_BLOCK_LINES = 5000
 
 /** The traceback whose first line is `lines[start]`; null when none starts there. */
@@ -98,7 +100,12 @@ function syntaxError(lines: readonly string[], start: number): Traceback | null 
     const raised = /^(SyntaxError|IndentationError|TabError): (.*)$/.exec(lines[index] as string)
     if (!raised) continue
     const frames = [{ file: frame[1] as string, line: Number(frame[2]), function: null }]
-    return asTraceback({ type: raised[1] as string, message: raised[2] as string, frames, end: index + 1 }, start, index + 1, null)
+    return asTraceback(
+      { type: raised[1] as string, message: raised[2] as string, frames, end: index + 1 },
+      start,
+      index + 1,
+      null,
+    )
   }
   return null
 }
@@ -112,15 +119,16 @@ function group(lines: readonly string[], start: number): Traceback | null {
   const outer = (split < 0 ? drawn : drawn.slice(0, split)).map(line => line.replace(/^\s*\| ?/, ''))
   const block = readBlock(['Traceback (most recent call last):', ...outer], 0)
   if (!block) return null
-  const inner = split < 0 ? [] : drawn.slice(split).map(line => line.replace(/^[\s|+]*?[|+] ?(?=\S| {2,}\S)/, ''))
-  return asTraceback(block, start, end, firstLeaf(inner))
+  const inner = split < 0 ? [] : drawn.slice(split).map(line => line.replace(/^(?:\s*\|)+ ?/, ''))
+  const raised = block.frames.findLast(frame => !IN_STANDARD_LIBRARY.test(frame.file))
+  const one = asTraceback(block, start, end, firstLeaf(inner))
+  return raised ? { ...one, frame: raised } : one
 }
 
 function firstLeaf(lines: readonly string[]): string | null {
   for (let index = 0; index < lines.length; index++) {
-    const bare = lines.slice(index).map(line => line.replace(/^(?:\s*\|)+ ?/, ''))
-    if (!HEADER.test(bare[0] as string)) continue
-    const block = readBlock(bare, 0)
+    if (!HEADER.test(lines[index] as string)) continue
+    const block = readBlock(lines, index)
     if (block) return block.type
   }
   return null

@@ -16,7 +16,10 @@ interface Expected {
 }
 
 const own = join(import.meta.dirname, '../../test/vectors/tracebacks')
-const shared = join(process.env.MARK_SHARED ?? join(import.meta.dirname, '../../../shared'), 'data/tracebacks')
+const shared = join(
+  process.env.MARK_SHARED ?? join(import.meta.dirname, '../../../shared'),
+  'data/tracebacks',
+)
 
 for (const [name, folder] of [
   ['own', own],
@@ -25,12 +28,19 @@ for (const [name, folder] of [
   const there = existsSync(join(folder, 'expected.json'))
   const skip = there ? false : `SKIPPED: no ${name} traceback vectors here (set MARK_SHARED)`
   test(`every Python and Node traceback of the ${name} vectors is found exactly`, { skip }, () => {
-    const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Record<string, Expected[]>
+    const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Record<
+      string,
+      Expected[]
+    >
     for (const file of readdirSync(folder).filter(entry => entry.endsWith('.txt') && entry in expected)) {
       const wanted = (expected[file] as Expected[]).filter(one => ['python', 'node'].includes(one.language))
       const found = findTracebacks(readFileSync(join(folder, file), 'utf8').split('\n'))
-      assert.deepEqual(found.map(one => one.type), wanted.map(one => one.type), file)
-      found.forEach((one, index) => sameAs(file, one, wanted[index] as Expected))
+      assert.deepEqual(
+        found.map(one => one.type),
+        wanted.map(one => one.type),
+        file,
+      )
+      for (const [index, one] of found.entries()) sameAs(file, one, wanted[index] as Expected)
     }
   })
 }
@@ -41,7 +51,8 @@ function sameAs(file: string, one: Traceback, wanted: Expected): void {
   assert.deepEqual([one.firstLine, one.lastLine], [wanted.firstLine, wanted.lastLine], file)
   assert.equal(one.rootCause, wanted.rootCause, file)
   for (const key of ['file', 'line', 'function'] as const) {
-    if (wanted.frame?.[key] != null) assert.equal(one.frame?.[key], wanted.frame[key], `${file}: frame.${key}`)
+    if (wanted.frame?.[key] != null)
+      assert.equal(one.frame?.[key], wanted.frame[key], `${file}: frame.${key}`)
   }
 }
 
@@ -63,7 +74,8 @@ test('two crashes at moved lines with other values have one fingerprint, another
 })
 
 test('a template drops times, numbers and addresses', () => {
-  const line = (n: number) => `2026-01-0${n}T10:00:0${n}Z order ${n}00 at 0xdead${n}beef failed after ${n}.5 s`
+  const line = (n: number) =>
+    `2026-01-0${n}T10:00:0${n}Z order ${n}00 at 0xdead${n}beef failed after ${n}.5 s`
   assert.equal(lineTemplate(line(1)), lineTemplate(line(7)))
   assert.match(lineTemplate(line(1)), /^order <\*> at <\*> failed/)
 })
@@ -103,7 +115,11 @@ test('whatever a module writes, the search ends, never throws and stays inside t
 
 test('200,000 lines of hostile near-tracebacks take less than two seconds', () => {
   const lines = Array.from({ length: 200_000 }, (_, i) =>
-    i % 3 === 0 ? 'Traceback (most recent call last):' : i % 3 === 1 ? `Error: ${'x'.repeat(40)}` : '    at nowhere',
+    i % 3 === 0
+      ? 'Traceback (most recent call last):'
+      : i % 3 === 1
+        ? `Error: ${'x'.repeat(40)}`
+        : '    at nowhere',
   )
   const before = performance.now()
   findTracebacks(lines)

@@ -37,7 +37,10 @@ export function findTracebacks(lines: readonly string[]): Traceback[] {
   let index = 0
   while (index < clean.length) {
     const line = clean[index] as string
-    const one = line.length > MAX_LINE ? null : (inJson(line, index) ?? findPython(clean, index) ?? findNode(clean, index))
+    const one =
+      line.length > MAX_LINE
+        ? null
+        : (inJson(line, index) ?? findPython(clean, index) ?? findNode(clean, index))
     if (one) found.push(one)
     index = one ? one.lastLine : index + 1
   }

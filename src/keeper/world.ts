@@ -41,8 +41,8 @@ export interface Latches {
 export interface SpawnRequest {
   readonly plan: Plan
   readonly spec: ModuleSpec
-  /** Name of the child: the module's, or `x~next` for the incoming run of a reload. */
-  readonly child: string
+  /** Names the run's NOTIFY_SOCKET, see RunRecord. */
+  readonly slot: string
   readonly runId: string
   readonly why: StartReason
   readonly variables: Readonly<Record<string, string>>
@@ -82,8 +82,8 @@ export interface World {
   wakeAt(monoMs: number | null): void
   /** Run soon, after pending I/O. */
   soon(task: () => void): void
-  /** Opens the child's NOTIFY_SOCKET; its path, or null where that cannot be. */
-  notifySocket(child: string, spec: ModuleSpec): string | null
+  /** Opens a slot's NOTIFY_SOCKET; its path, or null where that cannot be. */
+  notifySocket(slot: string, spec: ModuleSpec): string | null
   /** Shortages MARK lives with now, each a sentence. */
   degraded(): string[]
   /** Everything is down: end the process in good order. */
@@ -95,7 +95,7 @@ export interface Hearing {
   exited(runId: string, exit: Exit): void
   swept(runId: string): void
   hooked(child: string, hook: Hook, ok: boolean, reason: string): void
-  notified(child: string, message: string): void
+  notified(slot: string, message: string): void
   woke(): void
   /** The file KILL appeared. */
   killFile(): void

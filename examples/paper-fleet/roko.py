@@ -1,0 +1,74 @@
+"""ROKO, features: turns candles into the few numbers that the decision needs.
+
+It keeps nothing: after a restart, or a gap in the feed, it asks LUKA for the last candles and is warm at
+once.
+"""
+
+import collections
+import statistics
+
+import paper
+import wire
+
+FAST, SLOW = 5, 20
+WINDOW = 60
+LOG_EVERY = 10
+
+
+def features(candles):
+    prices = [candle["usd_cents"] for candle in candles]
+    returns = [after / before - 1 for before, after in zip(prices, prices[1:])]
+    last = candles[-1]
+    return {
+        "index": last["index"],
+        "price_cents": last["usd_cents"],
+        "return": returns[-1],
+        "fast": statistics.fmean(prices[-FAST:]),
+        "slow": statistics.fmean(prices[-SLOW:]),
+        "volatility": statistics.pstdev(returns),
+        # How much dearer bitcoin is in USDC than in dollars: what the market doubts about USDC.
+        "premium": last["usdc_cents"] / last["usd_cents"] - 1,
+    }
+
+
+class Roko:
+    def __init__(self):
+        self.window = collections.deque(maxlen=WINDOW)
+
+    def _take(self, candle):
+        if self.window and candle["index"] == self.window[-1]["index"] + 1:
+            self.window.append(candle)
+        else:
+            self._warm_up(candle)
+        return len(self.window) >= SLOW
+
+    def _warm_up(self, candle):
+        self.window.clear()
+        try:
+            answer = wire.ask(wire.port_of("LUKA", 17102), {"op": "recent", "count": WINDOW})
+            self.window.extend(known for known in answer["candles"] if known["index"] < candle["index"])
+        except OSError:
+            pass  # then the window fills candle by candle
+        self.window.append(candle)
+        paper.log("INFO", f"warm with {len(self.window)} candles up to {candle['index']}")
+
+    def watch(self):
+        server = wire.serve(wire.port_of("ROKO", 17103))
+        paper.notify("READY=1")
+        for candle in wire.subscribe(wire.port_of("LUKA", 17102)):
+            if candle is not None and self._take(candle):
+                now = features(list(self.window))
+                server.publish(
+                    {**now, "at": candle.get("at", 0)}
+                )  # a late candle is for the window, not to trade on
+                if now["index"] % LOG_EVERY == 0:
+                    paper.log(
+                        "INFO",
+                        f"features of {now['index']}: return={now['return']:+.5f} "
+                        f"volatility={now['volatility']:.5f} premium={now['premium']:+.4f}",
+                    )
+            paper.beat(f"window={len(self.window)} listeners={len(server.subscribers)}")
+
+
+if __name__ == "__main__":
+    paper.run(lambda: Roko().watch())

@@ -1,0 +1,81 @@
+/**
+ * `mark status`: the fleet at a glance. Always prints what it knows, from disk if need be; exit 3 if nothing runs.
+ */
+import { existsSync } from 'node:fs'
+import { describeExit } from '../../core/exit.ts'
+import type { KillView, ModuleView, StatusDocument } from '../../core/view.ts'
+import type { CliContext } from '../context.ts'
+import { askFleet, revive } from '../fleet.ts'
+import { paintFleet, paintHealth, paintState } from '../paint.ts'
+import { bytes, type Column, percent, span, table } from '../table.ts'
+import { visibleCell } from '../visible.ts'
+
+const NOTHING_RUNS = 3
+
+export async function status(context: CliContext): Promise<number> {
+  const answer = await askFleet(context)
+  const document = answer.document
+  if (context.options.json) context.json(document)
+  else for (const line of statusLines(document, context)) context.out(line)
+  if (answer.deserted) {
+    const keeper = await revive(context)
+    keeper.close()
+  } else if (document.modules.length === 0 && !existsSync(context.stateDir().plan)) {
+    context.note('nothing was started here yet: `mark up` starts it.')
+  }
+  return document.modules.some(module => module.pid !== null) ? 0 : NOTHING_RUNS
+}
+
+/** Everything `mark status` prints, as lines. */
+export function statusLines(document: StatusDocument, context: Pick<CliContext, 'paint' | 'isTty' | 'columns'>): string[] {
+  const { paint } = context
+  const lines = document.kills.map(kill => paint(['red', 'bold'], killLine(kill)))
+  if (document.real_money) lines.push(paint(['red', 'bold'], `REAL money is at stake (mode ${document.mode}, autonomy ${document.autonomy})`))
+  lines.push(headLine(document, context))
+  for (const what of document.degraded) lines.push(paint('yellow', `degraded: ${visibleCell(what)}`))
+  if (document.modules.length === 0) return [...lines, 'no modules']
+  const rows = document.modules.map(module => moduleRow(module, context))
+  return [...lines, ...table(COLUMNS, rows, context.isTty ? context.columns : null)]
+}
+
+function headLine(document: StatusDocument, { paint }: Pick<CliContext, 'paint'>): string {
+  const keeper = document.keeper ? `keeper ${document.keeper.pid}` : 'no keeper'
+  const daemon = document.daemon ? `daemon ${document.daemon.pid}` : 'no daemon'
+  const mode = `${document.mode} ${document.autonomy} ${document.strategy}`
+  const tail = paint('dim', `${mode} · ${keeper} · ${daemon}`)
+  return `${paint('bold', visibleCell(document.fleet))}  ${paintFleet(paint, document.state)}  ${tail}`
+}
+
+export function killLine(kill: KillView): string {
+  const why = kill.reason === null ? '' : `: ${visibleCell(kill.reason)}`
+  const state = kill.complete ? 'complete' : 'not complete'
+  return `KILL ${kill.level} of ${visibleCell(kill.scope)} is tripped${why} (${visibleCell(kill.id)}, by ${visibleCell(kill.by)}, ${state})`
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'NAME' },
+  { title: 'STATE' },
+  { title: 'HEALTH' },
+  { title: 'PID', align: 'right' },
+  { title: 'UPTIME', align: 'right' },
+  { title: 'RESTARTS', align: 'right' },
+  { title: 'CPU', align: 'right' },
+  { title: 'MEMORY', align: 'right' },
+  { title: 'LAST EXIT' },
+  { title: 'REASON' },
+]
+
+function moduleRow(module: ModuleView, { paint }: Pick<CliContext, 'paint'>): string[] {
+  return [
+    visibleCell(module.name),
+    paintState(paint, module.state),
+    paintHealth(paint, module.health),
+    module.pid === null ? '-' : String(module.pid),
+    span(module.uptime_s),
+    String(module.restarts),
+    percent(module.cpu_percent),
+    bytes(module.memory_bytes),
+    module.last_exit ? visibleCell(describeExit(module.last_exit)) : '-',
+    visibleCell(module.hold?.reason ?? module.reason),
+  ]
+}

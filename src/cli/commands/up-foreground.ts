@@ -1,0 +1,77 @@
+/**
+ * The foreground of `mark up`: the fleet's logs and its transitions until Ctrl-C. Ctrl-C takes down what this call
+ * began; attached to a fleet that ran before, it only detaches. SIGHUP and death leave the fleet running.
+ */
+import type { CliContext } from '../context.ts'
+import { requireKeeper } from '../fleet.ts'
+import type { Waited } from '../follow.ts'
+import { LogStream } from '../log-stream.ts'
+import { transitionLine } from '../progress.ts'
+import { hurry, isGone, takeDown } from './down.ts'
+import type { Application } from './up.ts'
+
+type Prove = (stop: Promise<unknown>) => Promise<Waited>
+
+/** `prove`: for --atomic, waits until all is up or throws; told when the operator interrupts. */
+export async function followForeground(context: CliContext, application: Application, prove: Prove | null): Promise<number> {
+  const { follow, first, plan } = application
+  const names = plan.modules.map(spec => spec.name)
+  const stream = new LogStream(context, context.stateDir().logs, names)
+  const width = Math.max(...names.map(name => name.length), 0)
+  follow.onChange((view, before) => {
+    if (before?.state !== view.state) context.note(transitionLine(view, context, width))
+  })
+  const interrupts = listen(context, () => hurry(context, follow))
+  const ends = first ? 'Ctrl-C stops the fleet' : 'Ctrl-C detaches, the fleet runs on'
+  context.note(`${plan.fleet}: following the logs of ${names.length} modules. ${ends}; \`mark status\` in another terminal.`)
+  stream.follow(application.logFrom)
+  try {
+    if (prove !== null) await prove(interrupts.first)
+    return await stay(context, application, interrupts.first)
+  } finally {
+    stream.close()
+    interrupts.close()
+  }
+}
+
+async function stay(context: CliContext, { follow, first }: Application, interrupted: Promise<unknown>): Promise<number> {
+  for (;;) {
+    const how = await follow.until(() => false, null, interrupted)
+    if (how === 'interrupted') break
+    if (await isGone(context)) {
+      context.note('the fleet was taken down.')
+      return 0
+    }
+    await follow.attach(await requireKeeper(context))
+    context.note('MARK was replaced by its successor; the fleet runs on.')
+  }
+  if (!first) {
+    follow.keeper.close()
+    context.note('detached: the fleet runs on. `mark down` stops it.')
+    return 0
+  }
+  context.note('stopping the fleet; Ctrl-C again ends the grace.')
+  await takeDown(context, follow, null)
+  context.note('all is down.')
+  return 0
+}
+
+interface Interrupts {
+  /** Resolves at the first Ctrl-C or SIGTERM. */
+  readonly first: Promise<void>
+  close(): void
+}
+
+function listen(context: CliContext, onAgain: () => void): Interrupts {
+  let count = 0
+  let tell = (): void => {}
+  const first = new Promise<void>(resolve => {
+    tell = resolve
+  })
+  const heard = (): void => {
+    if (++count === 1) tell()
+    else onAgain()
+  }
+  const unlisten = [context.onSignal('SIGINT', heard), context.onSignal('SIGTERM', heard)]
+  return { first, close: () => unlisten.forEach(stop => stop()) }
+}

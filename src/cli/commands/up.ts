@@ -1,0 +1,197 @@
+/**
+ * `mark up`: applies the configuration and waits until each module is up (-d), or follows the fleet until Ctrl-C.
+ * Refused means untouched. What it started goes on when this command dies.
+ */
+import { MarkError } from '../../core/errors.ts'
+import type { Change, Plan } from '../../core/plan.ts'
+import { allSettled, type Settled, upSettled } from '../../core/settle.ts'
+import { resolveTargets } from '../../core/targets.ts'
+import { logicalSize } from '../../host/log-file.ts'
+import type { CliContext } from '../context.ts'
+import { requireKeeper } from '../fleet.ts'
+import { Follow, type Waited } from '../follow.ts'
+import { ensureKeeper, findKeeper } from '../keeper-start.ts'
+import { callerSecrets, loadPlan, type PlanFlags } from '../load-plan.ts'
+import { showProgress } from '../progress.ts'
+import { span } from '../table.ts'
+import { visibleCell } from '../visible.ts'
+import { takeDown } from './down.ts'
+import { followForeground } from './up-foreground.ts'
+
+export interface UpOptions {
+  readonly modules: readonly string[]
+  readonly detach: boolean
+  readonly atomic: boolean
+  readonly timeoutMs: number | null
+  readonly refreshEnv: boolean
+  readonly one: boolean
+  readonly flags: PlanFlags
+}
+
+/** The keeper's answer to `apply`. */
+interface Applied {
+  readonly changes: readonly Change[]
+  readonly first: boolean
+  readonly targets: readonly string[]
+  readonly left?: readonly { readonly module: string; readonly reason: string }[]
+}
+
+/** One call of `up`, once it was accepted. */
+export interface Application {
+  readonly follow: Follow
+  readonly plan: Plan
+  readonly first: boolean
+  readonly targets: readonly string[]
+  /** Modules that run because of this call, or run anew. */
+  readonly started: readonly string[]
+  /** Logical size of each module's log before this call. */
+  readonly logFrom: ReadonlyMap<string, number>
+  settled(name: string): Settled
+}
+
+export async function up(context: CliContext, options: UpOptions): Promise<number> {
+  if (options.one) throw new MarkError('MARK_UNSUPPORTED', '`mark up --one` is not in this version of MARK.')
+  const { plan, warnings } = await loadPlan(context, options)
+  for (const line of warnings) context.note(line)
+  const only = options.modules.length === 0 ? null : resolveTargets(options.modules, known(plan))
+  const atomic = options.atomic || plan.start.atomic
+  const application = await apply(context, plan, only, atomic)
+  const timeoutMs = options.timeoutMs ?? plan.start.deadlineMs
+  if (options.detach) return await detached(context, application, { atomic, timeoutMs })
+  const prove = (stop: Promise<unknown>): Promise<Waited> => proveAtomic(context, application, timeoutMs, stop)
+  return await followForeground(context, application, atomic ? prove : null)
+}
+
+export function known(plan: Plan) {
+  return { modules: plan.modules.map(spec => spec.name), groups: plan.groups }
+}
+
+async function apply(context: CliContext, plan: Plan, only: readonly string[] | null, atomic: boolean): Promise<Application> {
+  const existing = await findKeeper(context)
+  const keeper = existing ?? (await ensureKeeper(context))
+  const follow = await Follow.start(keeper)
+  const before = new Map(follow.views)
+  const { logs } = context.stateDir()
+  const logFrom = new Map(plan.modules.map(spec => [spec.name, logicalSize(logs, spec.name)]))
+  let applied: Applied
+  try {
+    const ask = { ask: 'apply', plan, only, secretValues: callerSecrets(plan, context.env), atomic, by: context.by } as const
+    applied = (await keeper.ask(ask)) as Applied
+  } catch (error) {
+    // A refused first `up` leaves nothing behind, not even its keeper.
+    const idle = [...follow.views.values()].every(view => view.pid === null)
+    if (existing === null && idle) await takeDown(context, follow, 10_000).catch(() => {})
+    throw error
+  }
+  for (const { module, reason } of applied.left ?? []) context.note(`${module} is left alone: ${visibleCell(reason)}`)
+  const anew = new Set(applied.changes.filter(change => change.change === 'restart').map(change => change.module))
+  const oldRun = (name: string): string | null => (anew.has(name) ? (before.get(name)?.run_id ?? null) : null)
+  await follow.refresh()
+  return {
+    follow,
+    plan,
+    first: applied.first,
+    targets: applied.targets,
+    logFrom,
+    started: applied.targets.filter(name => anew.has(name) || (before.get(name)?.pid ?? null) === null),
+    settled: name => upSettled(follow.views.get(name), oldRun(name)),
+  }
+}
+
+interface Wait {
+  readonly atomic: boolean
+  readonly timeoutMs: number
+}
+
+async function detached(context: CliContext, application: Application, wait: Wait): Promise<number> {
+  const progress = showProgress(context, application.follow, new Set(application.targets))
+  let how: Waited
+  try {
+    how = await waitSettled(context, application, wait)
+  } finally {
+    progress.end()
+  }
+  const failure = failureOf(application, how, wait.timeoutMs)
+  if (failure === null) {
+    context.note(summary(application))
+    application.follow.keeper.close()
+    return 0
+  }
+  if (wait.atomic) await undo(context, application)
+  else application.follow.keeper.close()
+  throw wait.atomic ? new MarkError('MARK_FAILED', failure.message, 'what this call started was stopped again.') : failure
+}
+
+/** Waits until no target is pending, or (atomic) until one failed; goes on with a successor of a lost keeper. */
+async function waitSettled(
+  context: CliContext,
+  application: Application,
+  wait: Wait,
+  stop?: Promise<unknown>,
+): Promise<Waited> {
+  const deadline = performance.now() + wait.timeoutMs
+  const { follow } = application
+  const over = (): boolean => {
+    const each = application.targets.map(application.settled)
+    return allSettled(each) !== 'pending' || (wait.atomic && each.includes('bad'))
+  }
+  for (;;) {
+    const how = await follow.until(over, Math.max(0, deadline - performance.now()), stop)
+    if (how !== 'closed') return how
+    await follow.attach(await requireKeeper(context))
+  }
+}
+
+function failureOf(application: Application, how: Waited, timeoutMs: number): MarkError | null {
+  const { targets, settled, follow } = application
+  const tell = (name: string): string => {
+    const view = follow.views.get(name)
+    return view ? `${name} is ${view.state}${view.reason ? ` (${visibleCell(view.reason)})` : ''}` : `${name} is gone`
+  }
+  const bad = targets.filter(name => settled(name) === 'bad')
+  if (how === 'timeout') {
+    const late = targets.filter(name => settled(name) !== 'good')
+    const sentence = `Not all was up within ${span(timeoutMs / 1000)}: ${late.map(tell).join('; ')}.`
+    return new MarkError('MARK_TIMED_OUT', sentence, `MARK goes on trying; see \`mark logs ${late[0] ?? ''}\`.`)
+  }
+  if (bad.length === 0) return null
+  const sentence = `${bad.length} of ${targets.length} did not come up: ${bad.map(tell).join('; ')}.`
+  return new MarkError('MARK_FAILED', sentence, `see \`mark logs ${bad[0]}\` and \`mark describe ${bad[0]}\`.`)
+}
+
+/** Stops what this call started, in reverse order: everything, when nothing ran before. */
+async function undo(context: CliContext, application: Application): Promise<void> {
+  const { follow, first, started } = application
+  context.note('not all came up: stopping what this call started.')
+  const progress = showProgress(context, follow, null)
+  try {
+    if (first) return await takeDown(context, follow, null)
+    await follow.keeper.ask({ ask: 'stop', modules: started, by: context.by, reason: 'up --atomic: not all came up' })
+    await follow.refresh()
+    await follow.until(() => started.every(name => (follow.views.get(name)?.pid ?? null) === null), null)
+  } finally {
+    progress.end()
+    follow.keeper.close()
+  }
+}
+
+/** For a foreground `up`: when not all came up, stops what this call started and throws. */
+async function proveAtomic(
+  context: CliContext,
+  application: Application,
+  timeoutMs: number,
+  stop: Promise<unknown>,
+): Promise<Waited> {
+  const how = await waitSettled(context, application, { atomic: true, timeoutMs }, stop)
+  const failure = how === 'interrupted' ? null : failureOf(application, how, timeoutMs)
+  if (failure === null) return how
+  await undo(context, application)
+  throw new MarkError('MARK_FAILED', failure.message, 'what this call started was stopped again.')
+}
+
+function summary({ plan, targets, follow }: Application): string {
+  const completed = targets.filter(name => follow.views.get(name)?.state === 'completed').length
+  const ready = targets.length - completed
+  const parts = [`${ready} ready`, ...(completed > 0 ? [`${completed} completed`] : [])]
+  return `${plan.fleet} is up: ${parts.join(', ')}. Look with \`mark status\` and \`mark logs -f\`, stop with \`mark down\`.`
+}

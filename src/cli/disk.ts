@@ -1,0 +1,106 @@
+/**
+ * What a state directory says while nobody answers: plan, session, runs and kills, read without changing a byte.
+ * A file that cannot be read is as good as absent here, and is named in `degraded`.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { MarkError } from '../core/errors.ts'
+import type { ChildrenDocument, RunRecord } from '../core/keeper-state.ts'
+import type { Plan } from '../core/plan.ts'
+import { type LiveRun, statusFromDisk } from '../core/status.ts'
+import type { ProcessView, StatusDocument } from '../core/view.ts'
+import { peekChecked } from '../host/atomic-file.ts'
+import { systemClock } from '../host/clock.ts'
+import { readLatches } from '../host/latch.ts'
+import { lockHolder } from '../host/lock-holder.ts'
+import { alive, bootId } from '../host/proc.ts'
+import type { StateDir } from '../host/state-dir.ts'
+
+export interface Disk {
+  readonly plan: Plan | null
+  readonly children: ChildrenDocument | null
+  readonly live: readonly LiveRun[]
+  readonly keeperPid: number | null
+  readonly degraded: readonly string[]
+}
+
+/** Reads it all. Throws MARK_DENIED when the directory belongs to somebody else. */
+export function readDisk(state: StateDir): Disk {
+  const degraded: string[] = []
+  const plan = peek<Plan>(state.plan, degraded)
+  const children = peek<ChildrenDocument>(state.children, degraded)
+  return { plan, children, live: liveRuns(state), keeperPid: lockHolder(state.keeperLock), degraded }
+}
+
+/** Runs whose process lives: pid, start time and boot id all agree. */
+export function liveRuns(state: StateDir): LiveRun[] {
+  const boot = bootId()
+  const records = runFiles(state).flatMap(file => readRun(join(state.runs, file)) ?? [])
+  return records.filter(
+    (run): run is LiveRun =>
+      run.boot_id === boot && run.pid !== null && run.start_time !== null && alive({ pid: run.pid, startTime: run.start_time }),
+  )
+}
+
+/** The status document from disk alone (`unsupervised`, `stopped`, or `degraded` when a keeper is there but mute). */
+export function diskStatus(state: StateDir, disk: Disk): StatusDocument {
+  const latches = readLatches(state.latchDir)
+  const unreadable = latches.unreadable.map(file => `the kill switch entry ${file} cannot be read: it counts as halt for all`)
+  return statusFromDisk({
+    plan: disk.plan,
+    children: disk.children,
+    live: disk.live,
+    kills: latches.kills,
+    silentKeeper: silentKeeper(disk),
+    fallbackName: basename(dirname(state.dir)),
+    now: systemClock.now(),
+    degraded: [...disk.degraded, ...unreadable],
+  })
+}
+
+function silentKeeper(disk: Disk): ProcessView | null {
+  if (disk.keeperPid === null) return null
+  const known = disk.children?.keeper
+  if (known?.pid === disk.keeperPid) return known
+  return { pid: disk.keeperPid, version: 'unknown', started_at: disk.children?.keeper.started_at ?? '' }
+}
+
+function peek<T>(path: string, degraded: string[]): T | null {
+  try {
+    const { value, source } = peekChecked(path)
+    if (source === 'backup') degraded.push(`${basename(path)} is damaged: its backup was read`)
+    return value as T | null
+  } catch (error) {
+    if (isDenied(error)) throw denied(path, error)
+    if (error instanceof MarkError) throw error
+    degraded.push(`${basename(path)} cannot be read`)
+    return null
+  }
+}
+
+function runFiles(state: StateDir): string[] {
+  try {
+    return readdirSync(state.runs).filter(name => name.endsWith('.json'))
+  } catch (error) {
+    if (isDenied(error)) throw denied(state.runs, error)
+    return []
+  }
+}
+
+function readRun(path: string): RunRecord | null {
+  try {
+    const record = JSON.parse(readFileSync(path, 'utf8')) as Partial<RunRecord> | null
+    return typeof record?.module === 'string' && typeof record.run_id === 'string' ? (record as RunRecord) : null
+  } catch {
+    return null // ended between the listing and the read, or torn
+  }
+}
+
+function isDenied(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code
+  return code === 'EACCES' || code === 'EPERM'
+}
+
+function denied(path: string, cause: unknown): MarkError {
+  return new MarkError('MARK_DENIED', `You may not read ${path}.`, 'use the account that runs this fleet, or root.', cause)
+}

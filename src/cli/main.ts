@@ -1,0 +1,56 @@
+/**
+ * Entry of the command line, and the only place of it that knows the process: arguments, environment, streams,
+ * signals, exit status. A reader that went away (`mark logs | head`) is a quiet end.
+ */
+import { readFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import type { Border } from './context.ts'
+import { runCli } from './program.ts'
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+}
+
+const uid = process.geteuid?.() ?? 0
+const border: Border = {
+  env: process.env,
+  argv: process.argv.slice(2),
+  cwd: workingDir(),
+  uid,
+  gids: process.getgroups?.() ?? [],
+  user: userName(),
+  node: process.execPath,
+  version: packageVersion(),
+  isTty: process.stdout.isTTY === true,
+  errIsTty: process.stderr.isTTY === true,
+  columns: () => process.stdout.columns || process.stderr.columns || 80,
+  rows: () => process.stdout.rows || process.stderr.rows || 24,
+  write: text => void process.stdout.write(text),
+  writeErr: text => void process.stderr.write(text),
+  onSignal: (name, handler) => {
+    process.on(name, handler)
+    return () => void process.off(name, handler)
+  },
+}
+process.exit(await runCli(border))
+
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${uid}` // no passwd entry, as in many containers
+  }
+}
+
+function workingDir(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return '/' // the directory was removed under us
+  }
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return String((JSON.parse(text) as { version?: unknown }).version)
+}

@@ -1,0 +1,83 @@
+/**
+ * Shapes of the HTTP API that are not in core/view.ts: events, exits, dossiers and log lines, and the queries for
+ * them. snake_case as SPEC 6; unknown is null. Types only.
+ */
+import type { FleetEvent } from '../core/view.ts'
+
+/** Position in a list, newest first (events) or by time; opaque outside. */
+export interface EventQuery {
+  readonly module: string | null
+  readonly sinceMs: number | null
+  /** Only events with an id below (`before`) or above (`after`) this one. */
+  readonly beforeId: number | null
+  readonly afterId: number | null
+  readonly limit: number
+}
+
+export interface EventPage {
+  /** Oldest first. */
+  readonly events: readonly FleetEvent[]
+  readonly firstId: number | null
+  readonly lastId: number | null
+  /** More of them lie beyond the limit. */
+  readonly more: boolean
+}
+
+export interface ExitRecord {
+  readonly run_id: string
+  readonly module: string
+  readonly at: string
+  readonly known: boolean
+  readonly code: number | null
+  readonly signal: string | null
+  readonly core: boolean | null
+  readonly oom: boolean | null
+  readonly evidence: string
+  readonly asked: boolean
+  readonly uptime_s: number | null
+  readonly reason: string
+  readonly fingerprint: string | null
+  readonly dossier_id: number | null
+}
+
+export interface ExitQuery {
+  readonly module: string
+  readonly beforeMs: number | null
+  readonly beforeRunId: string | null
+  readonly limit: number
+}
+
+export interface DossierRecord {
+  readonly id: number
+  readonly module: string
+  readonly fingerprint: string
+  readonly first_at: string
+  readonly last_at: string
+  readonly count: number
+  readonly exception: {
+    readonly type: string
+    readonly message: string | null
+    readonly root_cause: string | null
+    readonly frame: {
+      readonly file: string
+      readonly line: number | null
+      readonly function: string | null
+    } | null
+  } | null
+  readonly traceback: string | null
+  readonly lines: readonly string[]
+  readonly resources: unknown
+  readonly heartbeat: unknown
+}
+
+export interface LogRecord {
+  readonly module: string
+  /** Logical offset of its first byte: never moves. */
+  readonly offset: number
+  readonly at: string | null
+  /** The line's own timestamp; else `at` is MARK's index, exact to a second. */
+  readonly exact: boolean
+  readonly level: string | null
+  readonly text: string
+  readonly run_id: string | null
+}

@@ -1,0 +1,156 @@
+/**
+ * The whole of mark.yaml (SPEC 3): one schema for parsing, for `mark config explain` and, as JSON Schema, for editors.
+ * Every key is described; unknown keys are errors.
+ */
+import { z } from 'zod'
+import { calendars, jobSchema, pools } from './schema-job.ts'
+import { defaultsSchema, moduleSchema, writtenModuleSchema } from './schema-module.ts'
+import * as part from './schema-parts.ts'
+
+const secret = part.expecting(
+  z.strictObject({
+    env: part.variableName.optional().describe("Variable of the caller's environment."),
+    file: part.path.optional().describe('File that holds the value.'),
+    exec: part.command.optional().describe('Command that prints the value.'),
+    credential: part.text.optional().describe('Name of a systemd credential.'),
+    modes: part
+      .expecting(z.union([z.literal('all'), z.array(part.mode)]), 'all, or a list such as [REAL]')
+      .default('all')
+      .describe('Modes in which it is handed out.'),
+  }),
+  'a map with one of env, file, exec, credential',
+)
+
+const group = part.expecting(
+  z.strictObject({
+    modules: part.names.describe('Members; a module belongs to one group at most.'),
+    on_failure: part
+      .choice(['one_for_one', 'one_for_all', 'rest_for_one'])
+      .default('one_for_one')
+      .describe('Which members are restarted when one fails: itself, all, or itself and those after it.'),
+  }),
+  'a map such as { modules: [luka, roko] }',
+)
+
+const start = z.strictObject({
+  atomic: part.truth
+    .default(false)
+    .describe('All are ready within the deadline, or what was started is stopped again.'),
+  deadline: part.positiveDuration.prefault('5m').describe('How long `mark up` waits for all to be ready.'),
+})
+
+const retention = z.strictObject({
+  events: part.positiveDuration.prefault('90d').describe('How long events are kept.'),
+  samples: part.positiveDuration.prefault('14d').describe('How long samples of resources are kept.'),
+  logs: part.positiveDuration.prefault('14d').describe('How long archived logs are kept.'),
+})
+
+const link = z.strictObject({
+  publish: z.record(z.string(), z.unknown()).prefault({}).describe('What is published.'),
+  subscribe: z.record(z.string(), z.unknown()).prefault({}).describe('What is subscribed to.'),
+  listen: part.text.optional().describe('Address the broker listens on.'),
+  broker: part.text.optional().describe('A broker elsewhere.'),
+})
+
+const notify = z.looseObject({
+  on_log: z
+    .strictObject({ level: part.text.describe('Lines of this level or above raise a notice.') })
+    .optional()
+    .describe('Notices from log lines.'),
+})
+
+const anything = z.record(z.string(), z.unknown())
+
+export const fleetShape = {
+  name: part.name.optional().describe("Name of the fleet. Default: the directory's name."),
+  mode: part.mode.optional().describe('TEST (default), REAL or DEBUG; LIVE = REAL, testnet = TEST.'),
+  autonomy: part
+    .choice(['AUTO', 'MANUAL', 'VIRTUAL'])
+    .optional()
+    .describe('AUTO, MANUAL or VIRTUAL (default; backtest and paper).'),
+  strategy: part
+    .choice(['COWARD', 'NORMAL', 'RAGE', 'FUNKY'])
+    .optional()
+    .describe('COWARD, NORMAL (default), RAGE or FUNKY.'),
+  timezone: part.text.default('UTC').describe('Time zone of schedules and reports.'),
+  env_file: part.envFiles
+    .optional()
+    .describe('Files of variables for all modules. Default: .env, if it is there.'),
+  required_env: part.variableNames
+    .default([])
+    .describe('Variables that must be set and not empty, or nothing starts.'),
+  secrets: part
+    .expecting(z.record(part.variableName, secret), 'a map such as { API_KEY: { env: API_KEY } }')
+    .prefault({})
+    .describe('Secrets and where they come from. A module gets those it lists.'),
+  start: part
+    .expecting(start, 'a map such as { atomic: true, deadline: 5m }')
+    .prefault({})
+    .describe('How `mark up` starts the fleet.'),
+  retention: part
+    .expecting(retention, 'a map such as { events: 90d }')
+    .prefault({})
+    .describe('How long records are kept.'),
+  defaults: defaultsSchema
+    .prefault({})
+    .describe('Merged under every module: maps key by key, lists are replaced.'),
+  include: part
+    .expecting(z.union([part.path, z.array(part.path)]), 'a list of files')
+    .optional()
+    .describe('Further files with modules, groups, secrets and jobs.'),
+  modules: part
+    .expecting(z.record(part.name, moduleSchema), 'a map of modules')
+    .prefault({})
+    .describe('The programs of the fleet.'),
+  groups: part
+    .expecting(z.record(part.name, group), 'a map of groups')
+    .prefault({})
+    .describe('Modules that fail together.'),
+  link: part
+    .expecting(link, 'a map')
+    .optional()
+    .describe('Messages between modules. Not active in this version.'),
+  jobs: part
+    .expecting(z.record(part.name, jobSchema), 'a map of jobs')
+    .prefault({})
+    .describe('Programs that run on a schedule, after others, or by hand. Not active in this version.'),
+  pools: pools.prefault({}),
+  calendars: calendars.prefault({}),
+  safety: part
+    .expecting(anything, 'a map')
+    .optional()
+    .describe('Rules of safety. Not active in this version.'),
+  notify: part
+    .expecting(notify, 'a map')
+    .optional()
+    .describe('Where notices go. Not active in this version.'),
+  panel: part.expecting(anything, 'a map').optional().describe('The web panel. Not active in this version.'),
+}
+
+export const fleetSchema = z.strictObject(fleetShape)
+export type FleetInput = z.infer<typeof fleetSchema>
+
+/** Sections whose shape is checked though nothing acts on them yet. */
+export const INACTIVE_SECTIONS = ['link', 'jobs', 'pools', 'calendars', 'safety', 'notify', 'panel'] as const
+
+/** What only the first file may say; an included file adds to the maps below. */
+export const INCLUDABLE = [
+  'include',
+  'defaults',
+  'modules',
+  'groups',
+  'secrets',
+  'jobs',
+  'pools',
+  'calendars',
+] as const
+
+/** JSON Schema (draft 2020-12) of mark.yaml for editors: what a person may write. */
+export function jsonSchema(): Record<string, unknown> {
+  const written = fleetSchema.extend({
+    modules: z.record(part.name, writtenModuleSchema.or(z.null())).describe('The programs of the fleet.'),
+    defaults: writtenModuleSchema.partial().describe('Merged under every module.').optional(),
+  })
+  const schema = z.toJSONSchema(written, { io: 'input', unrepresentable: 'any', reused: 'inline' })
+  return { ...schema, title: 'mark.yaml' }
+}

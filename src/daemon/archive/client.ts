@@ -1,0 +1,149 @@
+/**
+ * The archive as the rest of the daemon sees it: questions with a time limit, and a thread that may hang or die
+ * without anyone else noticing more than a missing answer. Restarts a dead thread with backoff.
+ */
+import { Worker } from 'node:worker_threads'
+import { MarkError } from '../../core/errors.ts'
+import type { ArchiveReads, ArchiveSetup, FromArchive, ToArchive } from './protocol.ts'
+import type { RunNotes } from './draft.ts'
+import type { NewExit } from './store.ts'
+
+export interface ArchiveHearing {
+  imported(exits: readonly NewExit[]): void
+  /** null: all is well again. Said once for each change. */
+  problem(problem: string | null): void
+}
+
+interface Waiting {
+  readonly resolve: (value: never) => void
+  readonly reject: (error: Error) => void
+  readonly timer: NodeJS.Timeout
+}
+
+const ANSWER_MS = 2000
+const MAX_WAITING = 256
+const RESTART_MIN_MS = 200
+const RESTART_MAX_MS = 60_000
+const CLOSE_MS = 500
+// A compiled package has `.js` beside this file, a checkout `.ts`.
+const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+
+export class ArchiveClient {
+  readonly #setup: ArchiveSetup
+  readonly #hearing: ArchiveHearing
+  readonly #waiting = new Map<number, Waiting>()
+  #worker: Worker | null = null
+  #secrets: readonly string[] = []
+  #nextId = 1
+  #restartMs = RESTART_MIN_MS
+  #timer: NodeJS.Timeout | null = null
+  #closed = false
+
+  constructor(setup: ArchiveSetup, hearing: ArchiveHearing) {
+    this.#setup = setup
+    this.#hearing = hearing
+    this.#start()
+  }
+
+  /** Asks. Rejects with MARK_BUSY when the archive is off, hung or overrun. */
+  ask<K extends keyof ArchiveReads>(
+    read: K,
+    ...[argument]: Parameters<ArchiveReads[K]>
+  ): Promise<ReturnType<ArchiveReads[K]>> {
+    return new Promise((resolve, reject) => {
+      if (!this.#worker || this.#waiting.size >= MAX_WAITING) return reject(off('it is not there'))
+      const id = this.#nextId++
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id)
+        reject(off(`it gave no answer within ${ANSWER_MS / 1000} s`))
+      }, ANSWER_MS)
+      this.#waiting.set(id, { resolve, reject, timer })
+      this.#post({ kind: 'ask', id, read, argument })
+    })
+  }
+
+  /** The journal has grown. */
+  wake(): void {
+    this.#post({ kind: 'wake' })
+  }
+
+  note(notes: RunNotes): void {
+    this.#post({ kind: 'note', notes })
+  }
+
+  retain(beforeMs: number): void {
+    this.#post({ kind: 'retain', beforeMs })
+  }
+
+  /** Values that must never be stored. */
+  secrets(values: readonly string[]): void {
+    this.#secrets = values
+    this.#post({ kind: 'secrets', values })
+  }
+
+  /** Ends the thread: in good order if it can, at once if it hangs. */
+  async close(): Promise<void> {
+    this.#closed = true
+    if (this.#timer) clearTimeout(this.#timer)
+    const worker = this.#worker
+    this.#failAll('the daemon ends')
+    if (!worker) return
+    const gone = new Promise<void>(resolve => worker.once('exit', () => resolve()))
+    const timer = setTimeout(() => void worker.terminate(), CLOSE_MS)
+    this.#post({ kind: 'close' })
+    await Promise.race([gone, new Promise<void>(resolve => setTimeout(resolve, CLOSE_MS + 100).unref())])
+    clearTimeout(timer)
+  }
+
+  #start(): void {
+    const worker = new Worker(WORKER, { workerData: this.#setup, name: 'archive', env: {}, argv: [] })
+    this.#worker = worker
+    worker.on('message', (message: FromArchive) => this.#heard(message))
+    worker.on('error', (error: Error) => this.#hearing.problem(`archive off: its thread failed: ${error.message}`))
+    worker.on('exit', () => this.#ended())
+    worker.unref()
+    this.#post({ kind: 'secrets', values: this.#secrets })
+    this.#post({ kind: 'wake' })
+  }
+
+  #ended(): void {
+    this.#worker = null
+    this.#failAll('its thread ended')
+    if (this.#closed) return
+    this.#timer = setTimeout(() => this.#start(), this.#restartMs)
+    this.#timer.unref()
+    this.#restartMs = Math.min(this.#restartMs * 2, RESTART_MAX_MS)
+  }
+
+  #heard(message: FromArchive): void {
+    if (message.kind === 'imported') this.#hearing.imported(message.exits)
+    if (message.kind === 'problem') this.#hearing.problem(message.problem)
+    const waiting = 'id' in message ? this.#waiting.get(message.id) : undefined
+    if (!waiting || !('id' in message)) return
+    this.#waiting.delete(message.id)
+    clearTimeout(waiting.timer)
+    this.#restartMs = RESTART_MIN_MS
+    if (message.kind === 'answer') waiting.resolve(message.value as never)
+    else waiting.reject(off(message.why))
+  }
+
+  #post(message: ToArchive): void {
+    this.#worker?.postMessage(message)
+  }
+
+  #failAll(why: string): void {
+    for (const waiting of this.#waiting.values()) {
+      clearTimeout(waiting.timer)
+      waiting.reject(off(why))
+    }
+    this.#waiting.clear()
+  }
+}
+
+function off(why: string): MarkError {
+  return new MarkError(
+    'MARK_BUSY',
+    `The archive cannot answer: ${why}.`,
+    '`mark status` and `mark logs` work without it.',
+  )
+}

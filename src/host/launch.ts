@@ -1,0 +1,51 @@
+/**
+ * Programs that MARK's command line starts: its keeper, in a session of its own, and short helpers such as systemctl.
+ * Neither ever goes through a shell.
+ */
+import { execFile, spawn } from 'node:child_process'
+import { closeSync, constants, openSync } from 'node:fs'
+
+export interface Launched {
+  readonly pid: number | null
+  /** Resolves when it ended, or could not be started (`code` null, `error` set). Never rejects. */
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null; readonly error: string | null }>
+}
+
+/** Starts argv detached from this terminal and session; output is appended to `logFile` (0600). */
+export function launchDetached(
+  argv: readonly [string, ...string[]],
+  options: { readonly cwd: string; readonly env: Readonly<Record<string, string>>; readonly logFile: string },
+): Launched {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants
+  const log = openSync(options.logFile, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600)
+  try {
+    const [file, ...args] = argv
+    const child = spawn(file, args, { cwd: options.cwd, env: { ...options.env }, detached: true, stdio: ['ignore', log, log] })
+    const ended = new Promise<Awaited<Launched['ended']>>(resolve => {
+      child.once('error', error => resolve({ code: null, signal: null, error: error.message }))
+      child.once('exit', (code, signal) => resolve({ code, signal, error: null }))
+    })
+    child.unref()
+    return { pid: child.pid ?? null, ended }
+  } finally {
+    closeSync(log)
+  }
+}
+
+export interface CommandResult {
+  /** null: could not be started, was killed by a signal, or ran out of time. */
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs argv to its end, at most `timeoutMs`; output is capped at 1 MB. Never rejects. */
+export function runCommand(argv: readonly [string, ...string[]], timeoutMs: number): Promise<CommandResult> {
+  const [file, ...args] = argv
+  return new Promise(resolve => {
+    execFile(file, args, { timeout: timeoutMs, maxBuffer: 1 << 20 }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null
+      resolve({ code, stdout, stderr: stderr || (code === null ? (error?.message ?? '') : '') })
+    })
+  })
+}

@@ -1,0 +1,227 @@
+/**
+ * Reads /proc: who a process is, what it is doing, how it ended. Identity is pid plus start time; a pid alone
+ * is never enough to signal anything. Absent is null; a shortage of descriptors or memory is thrown as
+ * HostShortage, because a process that could not be looked at is not a process that is gone.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import type { Exit } from '../core/exit.ts'
+import { errnoOf, HostShortage, isShortage } from './shortage.ts'
+
+export interface ProcStat {
+  readonly pid: number
+  readonly comm: string
+  readonly state: string
+  readonly ppid: number
+  readonly pgrp: number
+  readonly session: number
+  readonly threads: number
+  /** Clock ticks since boot. */
+  readonly startTime: number
+  readonly utimeTicks: number
+  readonly stimeTicks: number
+  readonly rssPages: number
+  /** Raw wait status; null where the kernel hides it from us (it then shows 0, which would be a lie). */
+  readonly exitCode: number | null
+}
+
+export interface ProcIdentity {
+  readonly pid: number
+  readonly startTime: number
+}
+
+/** /proc/PID/stat; null when there is no such process. */
+export function readStat(pid: number): ProcStat | null {
+  const text = readProc(`/proc/${pid}/stat`)
+  if (text === null) return null
+  const stat = parseStat(text.toString('latin1'))
+  if (stat?.exitCode === 0 && isDead(stat) && !exitVisible(pid)) return { ...stat, exitCode: null }
+  return stat
+}
+
+/** Parses one /proc/PID/stat line; the name may hold blanks and parentheses. */
+export function parseStat(line: string): ProcStat | null {
+  const open = line.indexOf('(')
+  const close = line.lastIndexOf(')')
+  if (open < 0 || close < open) return null
+  const rest = line.slice(close + 2).split(' ')
+  // Fields are numbered from 1 in proc(5); `state` is the third.
+  const field = (number: number): number => Number(rest[number - 3])
+  const exitCode = rest.length > 49 ? field(52) : null
+  return {
+    pid: Number(line.slice(0, open)),
+    comm: line.slice(open + 1, close),
+    state: rest[0] ?? '?',
+    ppid: field(4),
+    pgrp: field(5),
+    session: field(6),
+    threads: field(20),
+    startTime: field(22),
+    utimeTicks: field(14),
+    stimeTicks: field(15),
+    rssPages: field(24),
+    exitCode,
+  }
+}
+
+/** A zombie, unless it is only the first thread that ended while others still run. */
+export function isDead(stat: ProcStat): boolean {
+  return stat.state === 'X' || stat.state === 'x' || (stat.state === 'Z' && stat.threads <= 1)
+}
+
+/**
+ * Is this very process alive? A zombie counts as dead. In a shortage the answer is true unless proven
+ * otherwise.
+ */
+export function alive(identity: ProcIdentity): boolean {
+  try {
+    const stat = readStat(identity.pid)
+    return stat !== null && stat.startTime === identity.startTime && !isDead(stat)
+  } catch (error) {
+    if (!isShortage(error)) throw error
+    return signalReaches(identity.pid)
+  }
+}
+
+/** The environment a process was started with; null when it is gone, ended or not ours to read. */
+export function readEnviron(pid: number): Map<string, string> | null {
+  const bytes = readProc(`/proc/${pid}/environ`)
+  if (bytes === null) return null
+  const environ = new Map<string, string>()
+  for (const entry of bytes.toString('utf8').split('\0')) {
+    const at = entry.indexOf('=')
+    if (at > 0) environ.set(entry.slice(0, at), entry.slice(at + 1))
+  }
+  return environ
+}
+
+/** Cheaper than `readEnviron` for one question. */
+export function environHas(pid: number, key: string, value: string): boolean {
+  const bytes = readProc(`/proc/${pid}/environ`)
+  if (bytes === null) return false
+  const wanted = `${key}=${value}`
+  for (let at = bytes.indexOf(wanted); at >= 0; at = bytes.indexOf(wanted, at + 1)) {
+    const end = at + Buffer.byteLength(wanted)
+    if ((at === 0 || bytes[at - 1] === 0) && (end === bytes.length || bytes[end] === 0)) return true
+  }
+  return false
+}
+
+/** Children of all threads of a process. */
+export function childrenOf(pid: number): number[] {
+  const children: number[] = []
+  let asked = false
+  for (const task of listNumbers(`/proc/${pid}/task`)) {
+    const list = readProc(`/proc/${pid}/task/${task}/children`)
+    if (list === null) continue
+    asked = true
+    children.push(...parsePids(list))
+  }
+  return asked ? children : scanForChildren(pid)
+}
+
+/**
+ * Children of a process's first thread: one file read. That is where a Node process's own children are, and
+ * where the kernel sends the orphans of a subreaper.
+ */
+export function childrenOfMainThread(pid: number): number[] {
+  const list = readProc(`/proc/${pid}/task/${pid}/children`)
+  return list === null ? scanForChildren(pid) : parsePids(list)
+}
+
+/** Every process this /proc shows. */
+export function allPids(): number[] {
+  return listNumbers('/proc')
+}
+
+/** Random id of this boot of the kernel; '' where there is none. */
+export function bootId(): string {
+  return readProc('/proc/sys/kernel/random/boot_id')?.toString('latin1').trim() ?? ''
+}
+
+/** Open descriptors of a process; null when not known. */
+export function fdCount(pid: number): number | null {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length
+  } catch {
+    return null
+  }
+}
+
+/** Decodes a raw wait status. `oom` is not in it and stays null. */
+export function exitFromStatus(status: number, evidence: Exit['evidence']): Exit {
+  const number = status & 0x7f
+  if (number === 0) {
+    return { known: true, code: (status >> 8) & 0xff, signal: null, core: false, oom: null, evidence }
+  }
+  const core = (status & 0x80) !== 0
+  return { known: true, code: null, signal: signalName(number), core, oom: null, evidence }
+}
+
+/** How a zombie ended; null when it is none, or when the kernel does not show it to us. */
+export function zombieExit(stat: ProcStat): Exit | null {
+  if (!isDead(stat) || stat.exitCode === null) return null
+  return exitFromStatus(stat.exitCode, 'zombie')
+}
+
+/** `SIGKILL` for 9; `SIG34` for the real-time signals, which have no names. */
+export function signalName(number: number): string {
+  return SIGNAL_NAMES.get(number) ?? `SIG${number}`
+}
+
+const SIGNAL_NAMES: ReadonlyMap<number, string> = new Map(
+  // Reversed: where two names share a number (SIGABRT, SIGIOT) the first, usual one wins.
+  Object.entries(constants.signals)
+    .map(([name, number]): [number, string] => [number, name])
+    .reverse(),
+)
+
+/** The kernel shows 0 instead of the exit status to those who may not trace the process. */
+function exitVisible(pid: number): boolean {
+  const own = process.geteuid?.() ?? -1
+  if (own === 0) return true
+  const uids = /^Uid:\t(\d+)\t(\d+)\t(\d+)/m.exec(readProc(`/proc/${pid}/status`)?.toString('latin1') ?? '')
+  return uids?.slice(1).every(uid => Number(uid) === own) ?? false
+}
+
+function signalReaches(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return errnoOf(error) !== 'ESRCH'
+  }
+}
+
+function scanForChildren(pid: number): number[] {
+  return allPids().filter(other => readStat(other)?.ppid === pid)
+}
+
+function parsePids(list: Buffer): number[] {
+  const text = list.toString('latin1').trim()
+  return text === '' ? [] : text.split(' ').map(Number)
+}
+
+function listNumbers(dir: string): number[] {
+  try {
+    return readdirSync(dir)
+      .filter(name => /^\d+$/.test(name))
+      .map(Number)
+  } catch (error) {
+    throwShortage(error, dir)
+    return []
+  }
+}
+
+function readProc(path: string): Buffer | null {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throwShortage(error, path)
+    return null
+  }
+}
+
+function throwShortage(error: unknown, path: string): void {
+  if (isShortage(error)) throw new HostShortage(`to read ${path}`, errnoOf(error) ?? 'EMFILE')
+}

@@ -1,0 +1,140 @@
+/**
+ * What a run has left behind: every live process it ever started, found by its session, its process group,
+ * its MARK_RUN_ID or its descent. Never names pid 1, the keeper, or a process that the keeper knows as
+ * somebody else's; never trusts a bare pid. A scan is a moment: call again until it comes back empty.
+ */
+import { constants } from 'node:os'
+import type { Libc } from './libc.ts'
+import {
+  allPids,
+  childrenOf,
+  childrenOfMainThread,
+  environHas,
+  isDead,
+  type ProcStat,
+  readStat,
+} from './proc.ts'
+import { errnoOf } from './shortage.ts'
+
+export interface RunIdentity {
+  readonly pid: number | null
+  readonly runId: string
+  /** Clock ticks since boot; null when it was never learned. */
+  readonly startTime: number | null
+}
+
+export interface SurvivorOptions {
+  readonly keeperPid: number
+  /** Main processes of other runs, the daemon, and what else must never be named. */
+  readonly known: ReadonlySet<number>
+  /**
+   * false: only orphans that came home to the keeper, and what descends from them (enough for a run that was
+   * the keeper's own child). true: all of /proc (adopted runs, or no subreaper).
+   */
+  readonly full: boolean
+}
+
+/** Live processes of the run, its main process left out. Throws HostShortage when it could not look. */
+export function survivors(run: RunIdentity, options: SurvivorOptions): number[] {
+  const never = new Set([1, options.keeperPid, process.pid, ...options.known])
+  if (run.pid !== null) never.add(run.pid)
+  return options.full ? everywhere(run, never) : amongOrphans(run, options.keeperPid, never)
+}
+
+/**
+ * Signals each process, checking by its start time that it is still the one that was found. Returns how many
+ * were signalled. Call it right after `survivors`.
+ */
+export function killSurvivors(
+  pids: readonly number[],
+  signal: number | NodeJS.Signals,
+  libc: Libc | null,
+): number {
+  let count = 0
+  for (const pid of pids) {
+    const stat = readStat(pid)
+    if (stat !== null && !isDead(stat) && signalOne(stat, signal, libc)) count++
+  }
+  return count
+}
+
+function amongOrphans(run: RunIdentity, keeperPid: number, never: ReadonlySet<number>): number[] {
+  const todo = run.pid !== null && isMain(readStat(run.pid), run) ? childrenOf(run.pid) : []
+  for (const pid of childrenOfMainThread(keeperPid)) {
+    if (never.has(pid)) continue
+    const stat = readStat(pid)
+    // Our own child cannot be another process under a used pid: its pid is free only after we reaped it.
+    if (stat !== null && !isDead(stat) && belongs(stat, run, true)) todo.push(pid)
+  }
+  const found = new Set<number>()
+  for (let pid = todo.pop(); pid !== undefined; pid = todo.pop()) {
+    if (found.has(pid) || never.has(pid)) continue
+    const stat = readStat(pid)
+    if (stat === null || isDead(stat)) continue
+    found.add(pid)
+    todo.push(...childrenOf(pid))
+  }
+  return [...found]
+}
+
+function isMain(stat: ProcStat | null | undefined, run: RunIdentity): boolean {
+  return stat != null && (run.startTime === null || stat.startTime === run.startTime)
+}
+
+function everywhere(run: RunIdentity, never: ReadonlySet<number>): number[] {
+  const stats = new Map<number, ProcStat>()
+  const children = new Map<number, ProcStat[]>()
+  for (const pid of allPids()) {
+    const stat = readStat(pid)
+    if (stat === null) continue
+    stats.set(pid, stat)
+    const siblings = children.get(stat.ppid)
+    if (siblings) siblings.push(stat)
+    else children.set(stat.ppid, [stat])
+  }
+  const sessionIsOurs = ownsItsNumbers(run, stats)
+  const found = new Set<number>()
+  const todo = [...stats.values()].filter(stat => !never.has(stat.pid) && belongs(stat, run, sessionIsOurs))
+  const main = run.pid === null ? undefined : stats.get(run.pid)
+  if (main && isMain(main, run)) todo.push(...(children.get(main.pid) ?? []))
+  for (let stat = todo.pop(); stat !== undefined; stat = todo.pop()) {
+    if (found.has(stat.pid) || never.has(stat.pid)) continue
+    found.add(stat.pid)
+    todo.push(...(children.get(stat.pid) ?? []))
+  }
+  return [...found].filter(pid => !isDead(stats.get(pid) as ProcStat))
+}
+
+/**
+ * May session and group numbers equal to the run's pid be taken for the run's? Not when another process has
+ * that pid by now: the kernel gives a number away only when no session or group uses it any more.
+ */
+function ownsItsNumbers(run: RunIdentity, stats: ReadonlyMap<number, ProcStat>): boolean {
+  const holder = run.pid === null ? undefined : stats.get(run.pid)
+  return holder === undefined || isMain(holder, run)
+}
+
+function belongs(stat: ProcStat, run: RunIdentity, sessionIsOurs: boolean): boolean {
+  const olderThanRun = run.startTime !== null && stat.startTime < run.startTime
+  if (olderThanRun) return false
+  if (sessionIsOurs && run.pid !== null && (stat.session === run.pid || stat.pgrp === run.pid)) return true
+  return environHas(stat.pid, 'MARK_RUN_ID', run.runId)
+}
+
+function signalOne(found: ProcStat, signal: number | NodeJS.Signals, libc: Libc | null): boolean {
+  const pidfd = libc?.pidfdOpen(found.pid)
+  if (pidfd === null) return false
+  try {
+    // With a pidfd in hand the pid cannot change its owner any more, so this look decides.
+    if (readStat(found.pid)?.startTime !== found.startTime) return false
+    if (libc && pidfd !== undefined)
+      return libc.pidfdSignal(pidfd, typeof signal === 'number' ? signal : constants.signals[signal], false)
+    process.kill(found.pid, signal)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ESRCH' || errnoOf(error) === 'EPERM') return false
+    throw error
+  } finally {
+    if (pidfd !== undefined) libc?.close(pidfd)
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * What clients ask of the keeper, verb by verb. Each answers at once, when the ask is durable and under way, not
+ * when it is done; refusals are MarkErrors and touch nothing.
+ */
+import type { Ask } from '../contract/keeper.ts'
+import { isLive, stateOf } from '../core/child.ts'
+import { MarkError } from '../core/errors.ts'
+import { covers, parseScope } from '../core/kill.ts'
+import { formatUtc } from '../core/time.ts'
+import { applyPlan } from './apply.ts'
+import { type Engine, killHold, moduleName, nextName } from './engine.ts'
+import { beginReload } from './reload.ts'
+import { fleetView } from './fleet-view.ts'
+
+type Verb = Exclude<Ask, { ask: 'watch' | 'hello' | 'ping' }>
+
+export function answerAsk(engine: Engine, ask: Verb): unknown {
+  switch (ask.ask) {
+    case 'state':
+      engine.readLatches()
+      return fleetView(engine)
+    case 'plan':
+      return { plan: engine.plan }
+    case 'apply':
+      engine.world.store.saveSecrets(ask.secretValues)
+      return applyPlan(engine, ask)
+    case 'start':
+    case 'stop':
+    case 'restart':
+    case 'reload':
+    case 'hold':
+    case 'unhold':
+      return command(engine, ask)
+    case 'down':
+      return down(engine, ask.by)
+    case 'hurry':
+      engine.feedAll([...engine.children.keys()].map(name => ({ name, event: { kind: 'hurry' } })))
+      return {}
+    case 'kill':
+      return kill(engine, ask)
+    case 'release':
+      return release(engine, ask.id, ask.reason, ask.by)
+    case 'probed':
+      return probed(engine, ask)
+  }
+}
+
+function command(engine: Engine, ask: Extract<Verb, { modules: readonly string[] }>): { modules: readonly string[]; notes: string[] } {
+  const missing = ask.modules.find(name => !engine.plan?.modules.some(spec => spec.name === name))
+  if (missing !== undefined) throw new MarkError('MARK_NO_SUCH_MODULE', `There is no module ${missing}.`, 'mark status lists them.')
+  if (ask.ask === 'start' || ask.ask === 'restart' || ask.ask === 'reload' || ask.ask === 'unhold') refuse(engine, ask)
+  const why = ask.reason ?? `${ask.ask} asked by ${ask.by}`
+  if (ask.ask === 'stop') {
+    for (const name of ask.modules) engine.stops.set(name, { then: { kind: 'rest', stays: true }, by: ask.by, why: `stopped by ${ask.by}` })
+    engine.turn()
+    return { modules: ask.modules, notes: [] }
+  }
+  const notes: string[] = []
+  for (const name of ask.modules) {
+    const said = one(engine, name, ask.ask, ask.by, why)
+    if (said !== null) notes.push(said)
+  }
+  return { modules: ask.modules, notes }
+}
+
+/** Starting must be proven: no latch and no hold, for any of the names, or nothing happens. */
+function refuse(engine: Engine, ask: Extract<Verb, { modules: readonly string[] }>): void {
+  engine.readLatches()
+  for (const name of ask.modules) {
+    const latch = engine.latchOf(name)
+    if (latch) {
+      throw new MarkError('MARK_LATCHED', `${name} may not start: ${killHold(latch).reason}.`, `mark kill release ${latch.id} --reason "..."`)
+    }
+    const child = engine.children.get(name)
+    if (ask.ask !== 'unhold' && child?.phase === 'held') {
+      throw new MarkError('MARK_REFUSED', `${name} is held: ${child.reason}.`, `mark unhold ${name}`)
+    }
+  }
+}
+
+function one(engine: Engine, name: string, verb: Verb['ask'], by: string, why: string): string | null {
+  const child = engine.children.get(name)
+  if (!child) return null
+  const now = engine.world.now()
+  switch (verb) {
+    case 'start':
+      engine.stops.delete(name)
+      engine.feed(name, { kind: 'start', why: 'operator', by })
+      return isLive(child) ? `${name} was ${stateOf(child)} already` : null
+    case 'restart':
+      if (!isLive(child) || child.phase === 'stopping') engine.feed(name, { kind: 'start', why: 'operator', by })
+      else engine.feed(name, { kind: 'stop', then: { kind: 'start', why: 'operator' }, by, why: `restarted by ${by}` })
+      return null
+    case 'reload':
+      return beginReload(engine, name, by)
+    case 'hold':
+      engine.feed(name, { kind: 'hold', hold: { reason: why, by, atWallMs: now.wallMs, kill: null } })
+      return null
+    case 'unhold':
+      engine.feed(name, { kind: 'unhold', by, start: true })
+      return child.phase === 'held' ? null : `${name} was not held`
+    default:
+      return null
+  }
+}
+
+function down(engine: Engine, by: string): unknown {
+  engine.session = { ...engine.session, closing: true }
+  for (const [name, child] of engine.children) {
+    if (name !== child.spec.name && name !== nextName(child.spec.name)) continue
+    if (!name.startsWith('@')) engine.stops.set(name, { then: { kind: 'rest', stays: false }, by, why: `down by ${by}` })
+  }
+  engine.watcher.fleetChanged()
+  engine.turn()
+  return {}
+}
+
+function kill(engine: Engine, ask: Extract<Verb, { ask: 'kill' }>): unknown {
+  const scope = parseScope(ask.scope, engine.plan)
+  const at = formatUtc(engine.world.now().wallMs)
+  engine.readLatches()
+  if (!engine.kills.some(known => known.id === ask.id)) {
+    engine.world.latches.trip({ id: ask.id, level: ask.level, scope, reason: ask.reason, by: ask.by, at, complete: false })
+    engine.note('killed', null, null, { id: ask.id, level: ask.level, scope, reason: ask.reason, by: ask.by })
+  }
+  enforceKills(engine)
+  return { id: ask.id, scope }
+}
+
+/** Everything a latch covers is held or on its way there. Called after every look at the latches. */
+export function enforceKills(engine: Engine): void {
+  engine.readLatches()
+  const items: Parameters<Engine['feedAll']>[0][number][] = []
+  for (const [name, child] of engine.children) {
+    const latch = engine.latchOf(moduleName(name))
+    if (!latch) continue
+    engine.world.latches.halt(child.spec, latch.level)
+    if (latch.level !== 'pause') items.push({ name, event: { kind: 'hold', hold: killHold(latch) } })
+  }
+  engine.feedAll(items)
+  completeKills(engine)
+}
+
+/** A kill is complete only when nothing in scope lives and every module could verify its orders. */
+export function completeKills(engine: Engine): void {
+  for (const latch of engine.kills) {
+    if (latch.complete || engine.settledKills.has(latch.id)) continue
+    const covered = [...engine.children.values()].filter(child => !child.spec.name.startsWith('@') && covers(latch.scope, child.spec.name, engine.plan))
+    if (latch.level !== 'pause' && covered.some(isLive)) continue
+    engine.settledKills.add(latch.id)
+    const verified = latch.level === 'halt' && covered.every(child => child.spec.stop.verify !== null && !child.reason.includes('unverified'))
+    const note = verified ? 'stopped, verified' : latch.level === 'pause' ? 'KILL INCOMPLETE: modules cannot be told to pause' : 'stopped, orders unverified'
+    engine.world.latches.complete(latch.id, verified, note)
+    engine.note('kill_complete', null, null, { id: latch.id, note, complete: verified })
+    engine.readLatches()
+  }
+}
+
+function release(engine: Engine, id: string, reason: string, by: string): unknown {
+  if (!engine.world.latches.release(id)) {
+    throw new MarkError('MARK_NO_SUCH_KILL', `There is no kill ${id}.`, 'mark status lists what is tripped.')
+  }
+  engine.note('released', null, null, { id, reason, by })
+  engine.readLatches()
+  const items: Parameters<Engine['feedAll']>[0][number][] = []
+  const freed: string[] = []
+  for (const [name, child] of engine.children) {
+    if (engine.latchOf(moduleName(name))) continue
+    engine.world.latches.halt(child.spec, null)
+    const held = child.hold?.kill ?? (child.stopping?.then.kind === 'hold' ? child.stopping.then.hold.kill : null)
+    if (held === null) continue
+    freed.push(name)
+    items.push({ name, event: { kind: 'unhold', by, start: false } })
+  }
+  engine.feedAll(items)
+  return { id, freed }
+}
+
+function probed(engine: Engine, ask: Extract<Verb, { ask: 'probed' }>): unknown {
+  const name = engine.childOfRun(ask.run_id)
+  if (name === null || moduleName(name) !== moduleName(ask.module)) return { stale: true }
+  const { found, reason } = ask
+  if (found === 'ready') engine.feed(name, { kind: 'ready', by: reason })
+  else if (found === 'unready') engine.feed(name, { kind: 'unready', reason })
+  else engine.feed(name, { kind: 'health', health: found, reason })
+  return {}
+}

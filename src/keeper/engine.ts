@@ -1,0 +1,377 @@
+/**
+ * The keeper's loop: events go through core's `step`, effects go to the world, in order, and what the world answers
+ * comes back as events. Persists before it spawns. Knows no policy: that is core's, and plan.ts/asks.ts' wishes.
+ */
+import { companions, gate, type Peer, stopWave } from '../core/chain.ts'
+import { type Child, type ChildEvent, type Effect, isLive, type Run, stateOf, type Then } from '../core/child.ts'
+import { step } from '../core/child-step.ts'
+import type { Exit } from '../core/exit.ts'
+import { remember, type RunRecord } from '../core/keeper-state.ts'
+import type { ModuleSpec, Plan } from '../core/plan.ts'
+import { formatUtc } from '../core/time.ts'
+import type { EventKind, KillView } from '../core/view.ts'
+import { coveringKill } from '../core/kill.ts'
+import type { Watcher, World } from './world.ts'
+
+export const DAEMON = '@daemon'
+const NEXT = '~next'
+/** Starts in one turn of the event loop: each costs about a millisecond, and others want answers meanwhile. */
+const STARTS_PER_TURN = 8
+
+export interface Session {
+  readonly id: string
+  readonly open: boolean
+  readonly closing: boolean
+}
+
+export interface PendingStop {
+  readonly then: Then
+  readonly by: string
+  readonly why: string
+}
+
+export function nextName(module: string): string {
+  return module + NEXT
+}
+
+export function moduleName(child: string): string {
+  return child.endsWith(NEXT) ? child.slice(0, -NEXT.length) : child
+}
+
+export class Engine {
+  readonly world: World
+  readonly watcher: Watcher
+  readonly children = new Map<string, Child>()
+  /** Stops asked for that wait for their dependents to be gone, by child. */
+  readonly stops = new Map<string, PendingStop>()
+  /** Which run listens on which slot. */
+  readonly slots = new Map<string, string>()
+  plan: Plan | null = null
+  kills: KillView[] = []
+  /** Kills whose end was recorded: complete, or with what could not be verified. */
+  readonly settledKills = new Set<string>()
+  session: Session
+  readonly startedWallMs: number
+  /** Called whenever nothing is left to do in this turn. */
+  afterTurn: () => void = () => {}
+  readonly #queue: { readonly name: string; readonly event: ChildEvent }[] = []
+  readonly #texts = new Map<string, { readonly child: Child; readonly text: string }>()
+  readonly #changed = new Set<string>()
+  #turning = false
+  #saved = ''
+
+  constructor(world: World, watcher: Watcher, session: Session) {
+    this.world = world
+    this.watcher = watcher
+    this.session = session
+    this.startedWallMs = world.now().wallMs
+  }
+
+  /** Hands an event to a child and works until nothing is left to do. Unknown names are stale and ignored. */
+  feed(name: string, event: ChildEvent): void {
+    this.#queue.push({ name, event })
+    this.turn()
+  }
+
+  /** As `feed`, for many at once: all are heard before anything is started. */
+  feedAll(items: readonly { readonly name: string; readonly event: ChildEvent }[]): void {
+    this.#queue.push(...items)
+    this.turn()
+  }
+
+  turn(): void {
+    if (this.#turning) return
+    this.#turning = true
+    try {
+      do {
+        for (let item = this.#queue.shift(); item; item = this.#queue.shift()) this.#apply(item.name, item.event)
+        this.#advanceStops()
+      } while (this.#queue.length > 0 || this.#openGates())
+    } finally {
+      this.#turning = false
+    }
+    this.save()
+    this.world.wakeAt(this.#earliest())
+    this.#publish()
+    this.afterTurn()
+  }
+
+  childOfRun(runId: string): string | null {
+    for (const [name, child] of this.children) if (child.run?.id === runId) return name
+    return null
+  }
+
+  /** Children of declared modules, in plan order: neither the daemon nor incoming runs. */
+  modules(): Child[] {
+    return (this.plan?.modules ?? []).flatMap(spec => this.children.get(spec.name) ?? [])
+  }
+
+  put(name: string, child: Child): void {
+    this.children.set(name, child)
+    this.#changed.add(name)
+  }
+
+  drop(name: string): void {
+    this.children.delete(name)
+    this.#texts.delete(name)
+    this.#changed.add(name)
+  }
+
+  note(kind: EventKind, module: string | null, runId: string | null, data: Readonly<Record<string, unknown>>): void {
+    const at = formatUtc(this.world.now().wallMs)
+    this.watcher.happened(this.world.store.journal({ at, kind, module, run_id: runId, data }))
+  }
+
+  readLatches(): void {
+    const kills = this.world.latches.read()
+    const changed = JSON.stringify(kills) !== JSON.stringify(this.kills)
+    this.kills = kills
+    if (changed) this.watcher.fleetChanged()
+  }
+
+  /** The kill that forbids this module to run, or null. */
+  latchOf(module: string): KillView | null {
+    return module === DAEMON ? null : coveringKill(this.kills, module, this.plan)
+  }
+
+  saveRun(run: Run, spec: ModuleSpec, role: RunRecord['role']): void {
+    const slot = [...this.slots].find(([, id]) => id === run.id)?.[0] ?? spec.name
+    this.world.store.saveRun({
+      version: 1, run_id: run.id, module: spec.name, role, slot, pid: run.pid, start_time: run.startTime,
+      boot_id: this.world.bootId, started: run.started, start_reason: run.startReason,
+      stop: { signal: spec.stop.signal, grace_ms: spec.stop.graceMs },
+    })
+  }
+
+  /** Writes children.json when what it would hold has changed. */
+  save(): void {
+    const parts: string[] = []
+    for (const [name, child] of this.children) parts.push(`${JSON.stringify(name)}:${this.#text(name, child)}`)
+    const planned = new Set(this.plan?.modules.map(spec => spec.name))
+    const extras = [...this.children.values()].map(child => child.spec).filter(spec => !planned.has(spec.name) && spec.name !== DAEMON)
+    const keeper = { pid: this.world.pid, started_at: formatUtc(this.startedWallMs), version: this.world.version }
+    const { id, open, closing } = this.session
+    const head = { version: 1, open, closing, session_id: id, boot_id: this.world.bootId, keeper, extras }
+    const state = `${JSON.stringify(head).slice(0, -1)},"children":{${parts.join(',')}}`
+    if (state === this.#saved) return
+    this.#saved = state
+    this.world.store.saveChildren(`${state},"saved":${JSON.stringify(this.world.now())}}`)
+  }
+
+  #text(name: string, child: Child): string {
+    const known = this.#texts.get(name)
+    if (known?.child === child) return known.text
+    const text = JSON.stringify(remember(child))
+    this.#texts.set(name, { child, text })
+    return text
+  }
+
+  #apply(name: string, event: ChildEvent): void {
+    const before = this.children.get(name)
+    if (!before) return
+    const [after, effects] = step(before, event, this.world.now(), this.world.chance())
+    this.#become(name, before, after)
+    for (const effect of effects) this.#perform(name, effect)
+  }
+
+  #become(name: string, before: Child, after: Child): void {
+    if (before === after) return
+    this.put(name, after)
+    if (before.run && before.run.id !== after.run?.id) {
+      this.world.store.removeRun(before.run.id)
+      this.world.processes.forget(before.run.id)
+    }
+  }
+
+  #perform(name: string, effect: Effect): void {
+    const child = this.children.get(name)
+    if (!child) return
+    const { processes } = this.world
+    switch (effect.do) {
+      case 'note':
+        return this.#note(child, effect)
+      case 'spawn':
+        return this.#spawn(name, child, effect.why)
+      case 'signal':
+        if (child.run) processes.signal(child.run, effect.signal)
+        this.#queue.push({ name, event: { kind: 'signalled' } })
+        return
+      case 'kill':
+        if (child.run) processes.kill(child.run)
+        return
+      case 'sweep':
+        return this.#sweep(name, child, effect.kill)
+      case 'hook':
+        return this.#hook(name, child, effect.hook)
+      case 'spread':
+        return this.#spread(child.spec.name)
+    }
+  }
+
+  /** Every exit is journaled once, also when the keeper died right after it was written. */
+  #note(child: Child, effect: Extract<Effect, { do: 'note' }>): void {
+    const runId = child.run?.id ?? child.lastExit?.run_id ?? null
+    if (effect.kind !== 'exited') return this.note(effect.kind, child.spec.name, runId, effect.data)
+    if (runId === null || this.world.store.journaledExit(runId)) return
+    const log_offset = this.world.processes.markLogEnd(child.spec, runId)
+    this.note('exited', child.spec.name, runId, { ...effect.data, log_offset })
+  }
+
+  #spawn(name: string, child: Child, why: Run['startReason']): void {
+    const { plan, world } = this
+    if (!plan) return
+    const { spec } = child
+    const id = world.mintId()
+    const slot = this.#freeSlot(spec.name)
+    this.slots.set(slot, id)
+    const run: Run = { id, pid: null, startTime: null, started: world.now(), ready: null, startReason: why, exit: null }
+    this.saveRun(run, spec, name === spec.name ? 'active' : 'spare')
+    const variables = this.#variables(child, id, why)
+    const answer = world.processes.spawn({ plan, spec, slot, runId: id, why, variables })
+    if (!answer.ok) {
+      world.store.removeRun(id)
+      this.slots.delete(slot)
+      this.#queue.push({ name, event: { kind: 'refused', why: answer.why, transient: answer.transient } })
+      return
+    }
+    const live: Run = { ...run, pid: answer.pid, startTime: answer.startTime }
+    this.saveRun(live, spec, name === spec.name ? 'active' : 'spare')
+    const data = { pid: answer.pid, start_reason: why, attempt: child.memory.attempt, log_offset: answer.logOffset }
+    this.note('started', spec.name, id, data)
+    this.#queue.push({ name, event: { kind: 'spawned', run: live } })
+  }
+
+  /** A run of a reload listens beside the one that it will replace. */
+  #freeSlot(module: string): string {
+    const owner = this.slots.get(module)
+    return owner !== undefined && this.childOfRun(owner) !== null ? nextName(module) : module
+  }
+
+  #variables(child: Child, runId: string, why: Run['startReason']): Record<string, string> {
+    const last = child.lastExit
+    const previous = last === null ? '' : last.known ? String(last.signal ?? last.code) : 'unknown'
+    return {
+      MARK_RUN_ID: runId,
+      MARK_SESSION_ID: this.session.id,
+      MARK_START_REASON: why,
+      MARK_PREVIOUS_RUN_ID: last?.run_id ?? '',
+      MARK_PREVIOUS_EXIT: previous,
+      MARK_ATTEMPT: String(child.memory.attempt),
+      MARK_TRADING: '1',
+    }
+  }
+
+  #sweep(name: string, child: Child, kill: boolean): void {
+    if (!child.run) return
+    const clean = this.world.processes.sweep(child.run, kill, child.spec.stop.signal)
+    if (clean) this.#queue.push({ name, event: { kind: 'swept', latched: this.latchOf(child.spec.name)?.id ?? null } })
+  }
+
+  #hook(name: string, child: Child, hook: 'before' | 'verify' | 'recover'): void {
+    const { spec, run } = child
+    const argv = hook === 'recover' ? spec.recover?.argv : spec.stop[hook]
+    const timeoutMs = hook === 'recover' ? (spec.recover?.timeoutMs ?? 30_000) : 30_000
+    if (!argv || !this.plan) {
+      this.#queue.push({ name, event: { kind: 'hooked', hook, ok: true, reason: 'none declared' } })
+      return
+    }
+    this.world.processes.hook({ plan: this.plan, spec, child: name, hook, argv, timeoutMs, run })
+  }
+
+  #spread(failed: string): void {
+    const why = `${failed} of its group failed`
+    for (const name of companions(this.plan?.groups ?? {}, failed)) {
+      this.#queue.push({ name, event: { kind: 'stop', then: { kind: 'start', why: 'crash' }, by: 'group', why } })
+    }
+  }
+
+  /** Reverse dependency order: a child is stopped once nothing live that is to stop depends on it. */
+  #advanceStops(): void {
+    if (this.stops.size === 0) return
+    const live = new Set<string>()
+    for (const name of this.stops.keys()) {
+      const child = this.children.get(name)
+      if (child && isLive(child)) live.add(name)
+    }
+    const wave = new Set(stopWave([...this.children.values()].map(child => child.spec), live))
+    for (const [name, { then, by, why }] of this.stops) {
+      const child = this.children.get(name)
+      if (child && live.has(name) && !wave.has(name)) continue
+      this.stops.delete(name)
+      if (child) this.#queue.push({ name, event: { kind: 'stop', then, by, why } })
+    }
+  }
+
+  /** Lets waiting children start, wait or be skipped; true while there is more to do in this turn. */
+  #openGates(): boolean {
+    const waiting = [...this.children].filter(([, child]) => child.phase === 'waiting' || child.outcome === 'skipped')
+    if (waiting.length === 0) return false
+    this.readLatches()
+    const peers = new Map<string, Peer>(this.modules().map(child => [child.spec.name, { state: stateOf(child), reason: child.reason }]))
+    const starting: string[] = []
+    for (const [name, child] of waiting) {
+      const event = this.#gateOf(name, child, peers)
+      if (event.kind === 'go' && child.phase === 'waiting') starting.push(name)
+      else if (changes(child, event)) this.#queue.push({ name, event })
+    }
+    const now = starting.slice(0, STARTS_PER_TURN)
+    if (starting.length > now.length) this.world.soon(() => this.turn())
+    this.#start(now)
+    return this.#queue.length > 0
+  }
+
+  #gateOf(name: string, child: Child, peers: ReadonlyMap<string, Peer>): ChildEvent {
+    const { spec } = child
+    const kill = this.latchOf(spec.name)
+    if (kill) return { kind: 'hold', hold: killHold(kill) }
+    const stop = this.stops.get(name)
+    if (stop) return { kind: 'stop', ...stop }
+    if (name !== spec.name || name === DAEMON) return { kind: 'go' }
+    const answer = gate(spec.dependsOn, peers)
+    return answer.kind === 'wait' ? { kind: 'block', reason: answer.reason } : answer
+  }
+
+  /** All of one turn's starts are durable before the first of them happens. */
+  #start(names: readonly string[]): void {
+    const effects: { name: string; effect: Effect }[] = []
+    for (const name of names) {
+      const before = this.children.get(name) as Child
+      const [after, own] = step(before, { kind: 'go' }, this.world.now(), this.world.chance())
+      this.#become(name, before, after)
+      for (const effect of own) effects.push({ name, effect })
+    }
+    if (effects.length > 0) this.save()
+    for (const { name, effect } of effects) this.#perform(name, effect)
+  }
+
+  #earliest(): number | null {
+    let earliest: number | null = null
+    for (const { wakeAtMs } of this.children.values()) {
+      if (wakeAtMs !== null && (earliest === null || wakeAtMs < earliest)) earliest = wakeAtMs
+    }
+    return earliest
+  }
+
+  #publish(): void {
+    const names = new Set([...this.#changed].map(moduleName))
+    this.#changed.clear()
+    for (const name of names) this.watcher.moduleChanged(name)
+  }
+
+  exitedRun(runId: string, exit: Exit): void {
+    const name = this.childOfRun(runId)
+    const latched = name === null ? null : (this.latchOf(moduleName(name))?.id ?? null)
+    if (name !== null) this.feed(name, { kind: 'exited', exit, latched })
+  }
+}
+
+/** A gate's answer that would change nothing is not an event: the loop must come to rest. */
+function changes(child: Child, event: ChildEvent): boolean {
+  if (child.outcome === 'skipped') return event.kind === 'go' || event.kind === 'block' || event.kind === 'hold'
+  return event.kind !== 'block' || event.reason !== child.reason
+}
+
+export function killHold(kill: KillView): { reason: string; by: string; atWallMs: number; kill: string } {
+  const reason = `killed (${kill.id}, ${kill.level}) by ${kill.by}${kill.reason ? `: ${kill.reason}` : ''}`
+  return { reason, by: kill.by, atWallMs: Date.parse(kill.at), kill: kill.id }
+}

@@ -1,0 +1,211 @@
+/**
+ * How a keeper's life begins: it reads what it remembers, proves which runs still live, takes them over, and only
+ * then lets anything start. Nothing is started twice; nothing foreign is touched; no exit is invented.
+ */
+import { type Child, isLive, newChild, type Run } from '../core/child.ts'
+import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
+import { afterReboot, type ChildrenDocument, restore, type RunRecord } from '../core/keeper-state.ts'
+import type { ModuleSpec } from '../core/plan.ts'
+import { enforceKills } from './asks.ts'
+import { DAEMON, Engine, moduleName, nextName, type Session } from './engine.ts'
+import type { Watcher, World } from './world.ts'
+
+/** How long a live daemon is given to say what it saw die while no keeper was there. */
+const EVIDENCE_WAIT_MS = 1000
+/** How long a recorded spawn may take to show itself by its environment. */
+const SPAWN_WAIT_MS = 1000
+
+export interface Beginning {
+  readonly engine: Engine
+  /** Dead runs whose exit only the daemon may know; settled by its `hello` or by time. */
+  readonly doubtful: Map<string, Run>
+  readonly deadlineMs: number
+}
+
+export function begin(world: World, watcher: Watcher, daemonSpec: ModuleSpec): Beginning {
+  const memory = world.store.loadChildren()
+  const rebooted = memory !== null && memory.boot_id !== world.bootId
+  const engine = new Engine(world, watcher, sessionOf(memory, rebooted, world))
+  engine.plan = world.store.loadPlan()
+  engine.readLatches()
+  restoreChildren(engine, memory, rebooted, daemonSpec)
+  const records = world.store.loadRuns()
+  const doubtful = rebooted ? buryAll(engine, records) : adoptAll(engine, records)
+  const adopted = [...engine.children.values()].filter(child => isLive(child) && child.run?.exit === null).length
+  engine.note('keeper_started', null, null, { pid: world.pid, version: world.version, adopted, boot: rebooted || memory === null })
+  const now = world.now()
+  engine.save()
+  enforceKills(engine)
+  if (engine.session.open) resume(engine, rebooted)
+  return { engine, doubtful, deadlineMs: now.monoMs + EVIDENCE_WAIT_MS }
+}
+
+function sessionOf(memory: ChildrenDocument | null, rebooted: boolean, world: World): Session {
+  if (!memory || rebooted || !memory.open) return { id: world.mintId(), open: memory?.open ?? false, closing: false }
+  return { id: memory.session_id, open: true, closing: memory.closing }
+}
+
+function restoreChildren(engine: Engine, memory: ChildrenDocument | null, rebooted: boolean, daemonSpec: ModuleSpec): void {
+  const specs = [...(engine.plan?.modules ?? []), ...(memory?.extras ?? []), daemonSpec]
+  const byName = new Map(specs.map(spec => [spec.name, spec]))
+  const now = engine.world.now()
+  const names = new Set([...byName.keys(), ...Object.keys(memory?.children ?? {})])
+  for (const name of names) {
+    const spec = byName.get(name) ?? byName.get(moduleName(name))
+    if (!spec) continue
+    const child = restore(spec, memory?.children[name])
+    const here = rebooted && memory ? afterReboot(child, memory.saved, now) : child
+    if (rebooted && name !== spec.name) continue
+    engine.put(name, unspawned(here))
+  }
+}
+
+/** Remembered as starting without a run: the keeper died before the spawn, so it is simply still to be started. */
+function unspawned(child: Child): Child {
+  return child.phase === 'starting' && child.run === null ? { ...child, phase: 'waiting', wakeAtMs: null } : child
+}
+
+/** After a reboot no process of ours lives: each recorded run ended with the host, its exit unknown. */
+function buryAll(engine: Engine, records: readonly RunRecord[]): Map<string, Run> {
+  for (const record of records) {
+    if (!engine.world.store.journaledExit(record.run_id)) {
+      const data = { ...UNKNOWN_EXIT, pid: record.pid, asked: false, uptime_s: null, reason: 'the host restarted', log_offset: null }
+      engine.note('exited', record.module, record.run_id, data)
+    }
+    engine.world.store.removeRun(record.run_id)
+  }
+  return new Map()
+}
+
+/** Every run is attached to its child before anything may happen: an unattached one could be started twice. */
+function adoptAll(engine: Engine, records: readonly RunRecord[]): Map<string, Run> {
+  const doubtful = new Map<string, Run>()
+  const taken: [string, Run][] = []
+  for (const record of records) {
+    const name = owner(engine, record)
+    const child = engine.children.get(name) ?? newChild(strangerSpec(engine, record))
+    const known = child.run?.id === record.run_id ? child.run : null
+    const run: Run = known?.exit ? known : runOf(record, known)
+    engine.slots.set(record.slot, run.id)
+    engine.put(name, attach(child, run))
+    taken.push([name, run])
+  }
+  for (const [name, run] of taken) takeOver(engine, name, run, doubtful)
+  const recorded = new Set(records.map(record => record.run_id))
+  for (const [name, child] of [...engine.children]) {
+    if (child.run && !recorded.has(child.run.id)) endOf(engine, name, child.run, null, doubtful)
+  }
+  return doubtful
+}
+
+function owner(engine: Engine, record: RunRecord): string {
+  const known = engine.childOfRun(record.run_id)
+  if (known !== null) return known
+  return record.role === 'active' ? record.module : nextName(record.module)
+}
+
+function runOf(record: RunRecord, known: Run | null): Run {
+  return {
+    id: record.run_id, pid: record.pid ?? known?.pid ?? null, startTime: record.start_time ?? known?.startTime ?? null,
+    started: record.started, ready: known?.ready ?? null, startReason: record.start_reason, exit: null,
+  }
+}
+
+/** A child that was remembered without this run (the record is newer) is starting it. */
+function attach(child: Child, run: Run): Child {
+  const live = child.phase === 'starting' || child.phase === 'ready' || child.phase === 'stopping'
+  return { ...child, run, phase: live ? child.phase : 'starting', outcome: null, nextStart: null }
+}
+
+function strangerSpec(engine: Engine, record: RunRecord): ModuleSpec {
+  const model = engine.children.get(record.module)?.spec ?? (engine.children.get(DAEMON) as Child).spec
+  return { ...model, name: record.module, dependsOn: [], stop: { ...model.stop, signal: record.stop.signal, graceMs: record.stop.grace_ms } }
+}
+
+function takeOver(engine: Engine, name: string, run: Run, doubtful: Map<string, Run>): void {
+  if (run.exit) return endOf(engine, name, run, run.exit, doubtful)
+  if (run.pid === null) return look(engine, name, run, engine.world.now().monoMs + SPAWN_WAIT_MS)
+  const found = engine.world.processes.adopt(run)
+  if (!found.alive) return endOf(engine, name, run, found.exit, doubtful)
+  adopted(engine, name, run)
+}
+
+function adopted(engine: Engine, name: string, run: Run): void {
+  const child = engine.children.get(name)
+  if (!child) return
+  engine.note('adopted', child.spec.name, run.id, { pid: run.pid })
+  const slot = [...engine.slots].find(([, id]) => id === run.id)?.[0]
+  if (slot !== undefined) engine.world.notifySocket(slot, child.spec)
+  if (child.phase === 'starting' && child.wakeAtMs === null) engine.feed(name, { kind: 'spawned', run })
+  if (child.phase === 'stopping' && child.stopping?.stage === 'signal' && !child.stopping.signalled) {
+    engine.world.processes.signal(run, child.spec.stop.signal)
+    engine.feed(name, { kind: 'signalled' })
+  }
+  if (child.phase === 'stopping' && (child.stopping?.stage === 'before' || child.stopping?.stage === 'verify')) {
+    const hook = child.stopping.stage
+    engine.feed(name, { kind: 'hooked', hook, ok: false, reason: 'the keeper was replaced meanwhile' })
+  }
+}
+
+/** A run recorded before its spawn: it shows itself within a second, or it never was. */
+function look(engine: Engine, name: string, run: Run, deadlineMs: number): void {
+  const found = engine.world.processes.find(run.id)
+  if (found) {
+    const live: Run = { ...run, pid: found.pid, startTime: found.startTime }
+    const child = engine.children.get(name) as Child
+    engine.saveRun(live, child.spec, name === child.spec.name ? 'active' : 'spare')
+    const state = engine.world.processes.adopt(live)
+    engine.put(name, { ...child, run: live })
+    if (state.alive) adopted(engine, name, live)
+    else endOf(engine, name, live, state.exit, new Map())
+    return
+  }
+  if (engine.world.now().monoMs < deadlineMs) {
+    engine.world.soon(() => look(engine, name, run, deadlineMs))
+    return
+  }
+  engine.put(name, { ...(engine.children.get(name) as Child), run: null })
+  engine.world.store.removeRun(run.id)
+  engine.feed(name, { kind: 'refused', why: 'the keeper was replaced before it was started', transient: true })
+}
+
+/** A run is dead. Evidence in SPEC's order; what only the daemon can know waits for its hello. */
+function endOf(engine: Engine, name: string, run: Run, corpse: Exit | null, doubtful: Map<string, Run>): void {
+  const journaled = engine.world.store.journaledExit(run.id)
+  const exit = journaled ? (journaled.data as unknown as Exit) : (corpse ?? engine.world.store.evidence(run.id))
+  const child = engine.children.get(name)
+  if (!child) return
+  if (run.exit) {
+    engine.put(name, { ...child, run: { ...run, exit: null } })
+    engine.exitedRun(run.id, run.exit)
+    return
+  }
+  if (exit) return engine.exitedRun(run.id, exit)
+  const daemon = engine.children.get(DAEMON)?.run
+  const witness = name !== DAEMON && daemon?.pid && engine.world.processes.adopt(daemon).alive
+  if (witness) doubtful.set(run.id, run)
+  else engine.exitedRun(run.id, UNKNOWN_EXIT)
+}
+
+/** The daemon spoke, or its time is up: every doubtful exit is what it wrote down, or unknown. */
+export function settleDoubts(beginning: Beginning): void {
+  for (const id of beginning.doubtful.keys()) {
+    beginning.doubtful.delete(id)
+    beginning.engine.exitedRun(id, beginning.engine.world.store.evidence(id) ?? UNKNOWN_EXIT)
+  }
+}
+
+/** An open session goes on: the daemon, and after a reboot all that should run. */
+export function resume(engine: Engine, rebooted: boolean): void {
+  const items: Parameters<Engine['feedAll']>[0][number][] = []
+  for (const child of engine.modules()) {
+    const rests = child.phase === 'held' || child.phase === 'done' || child.desired === 'down'
+    if (rebooted && !rests) items.push({ name: child.spec.name, event: { kind: 'start', why: 'reboot', by: 'boot' } })
+    if (child.phase === 'backoff' && child.recovering) {
+      items.push({ name: child.spec.name, event: { kind: 'hooked', hook: 'recover', ok: false, reason: 'the keeper was replaced meanwhile' } })
+    }
+  }
+  const daemon = engine.children.get(DAEMON)
+  if (daemon && !isLive(daemon)) items.push({ name: DAEMON, event: { kind: 'start', why: 'boot', by: 'keeper' } })
+  engine.feedAll(items)
+}

@@ -1,0 +1,236 @@
+/**
+ * Runs on Linux: own children through libuv, adopted ones through pidfds. Signals only what is proven to be ours:
+ * an unreaped child, or a process whose pid and start time are those that were recorded.
+ */
+import { closeSync } from 'node:fs'
+import type { Hook, Run } from '../core/child.ts'
+import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
+import type { ModuleSpec, Plan } from '../core/plan.ts'
+import { trampoline } from '../core/trampoline.ts'
+import { runHook, signalGroup, signalNumber, spawnRun } from '../host/child-process.ts'
+import type { Libc } from '../host/libc.ts'
+import { alive, allPids, environHas, readStat, zombieExit } from '../host/proc.ts'
+import { killSurvivors, survivors } from '../host/process-tree.ts'
+import { findUser } from '../host/users.ts'
+import type { RunFiles } from './run-files.ts'
+import type { Hearing, Processes, SpawnAnswer, SpawnRequest } from './world.ts'
+
+/** How often a run's remains are looked for while they are being ended. */
+const SWEEP_AGAIN_MS = 20
+/** How long a reaped process may take to show its exit through its pidfd. */
+const EXIT_WAIT_MS = 2000
+
+interface Handle {
+  readonly run: Run
+  readonly pid: number
+  readonly startTime: number | null
+  /** Our own child: unreaped until libuv told, so its pid cannot be anybody else's. */
+  readonly own: boolean
+  pidfd: number | null
+  watch: { close(): void } | null
+  gone: boolean
+  sweeping: NodeJS.Timeout | null
+  kill: boolean
+}
+
+export class LinuxProcesses implements Processes {
+  readonly #libc: Libc | null
+  readonly #files: RunFiles
+  readonly #handles = new Map<string, Handle>()
+  readonly #hooks = new Set<number>()
+  /** Pids that no sweep may touch: set by the world (successor). */
+  readonly others = new Set<number>()
+  #hearing: Hearing | null = null
+
+  constructor(libc: Libc | null, files: RunFiles) {
+    this.#libc = libc
+    this.#files = files
+  }
+
+  listen(hearing: Hearing): void {
+    this.#hearing = hearing
+  }
+
+  spawn(request: SpawnRequest): SpawnAnswer {
+    const opened = this.#files.prepare(request)
+    if (!opened.ok) return opened
+    try {
+      const program = { argv: command(request.spec), cwd: request.spec.workingDir, env: opened.env }
+      const spawned = spawnRun(program, opened.logFd, exit => this.#exited(request.runId, exit))
+      if (!spawned.ok) return spawned
+      const run = { id: request.runId, pid: spawned.pid, startTime: spawned.startTime } as Run
+      this.#handles.set(run.id, handleOf(run, spawned.pid, spawned.startTime, true))
+      this.#files.started(request, spawned.pid)
+      return { ...spawned, logOffset: opened.logOffset }
+    } finally {
+      closeSync(opened.logFd)
+    }
+  }
+
+  adopt(run: Run): { readonly alive: true } | { readonly alive: false; readonly exit: Exit | null } {
+    const { pid, startTime } = run
+    const stat = pid === null ? null : readStat(pid)
+    if (pid === null || !stat || (startTime !== null && stat.startTime !== startTime)) return { alive: false, exit: null }
+    if (stat.state === 'Z' || stat.state === 'X') return { alive: false, exit: zombieExit(stat) }
+    if (this.#handles.has(run.id)) return { alive: true }
+    const handle = handleOf(run, pid, startTime ?? stat.startTime, false)
+    this.#handles.set(run.id, handle)
+    this.#watch(handle)
+    return { alive: true }
+  }
+
+  find(runId: string): { readonly pid: number; readonly startTime: number } | null {
+    for (const pid of allPids()) {
+      const stat = environHas(pid, 'MARK_RUN_ID', runId) ? readStat(pid) : null
+      if (stat && stat.session === pid) return { pid, startTime: stat.startTime }
+    }
+    return null
+  }
+
+  signal(run: Run, signal: string): void {
+    const handle = this.#handles.get(run.id)
+    if (!handle || handle.gone) return
+    if (handle.own) signalGroup(handle.pid, signal as NodeJS.Signals)
+    else this.#signalAdopted(handle, signal)
+  }
+
+  kill(run: Run): void {
+    this.signal(run, 'SIGKILL')
+    const handle = this.#handles.get(run.id)
+    if (handle) killSurvivors(this.#remains(handle, true), 'SIGKILL', this.#libc)
+  }
+
+  sweep(run: Run, kill: boolean, signal: string): boolean {
+    const handle = this.#handles.get(run.id) ?? handleOf(run, run.pid ?? 0, run.startTime, false)
+    this.#handles.set(run.id, handle)
+    handle.gone = true
+    handle.kill = kill
+    const left = this.#remains(handle, !handle.own)
+    if (left.length === 0) return true
+    killSurvivors(left, kill ? 'SIGKILL' : (signal as NodeJS.Signals), this.#libc)
+    this.#sweepOn(handle)
+    return false
+  }
+
+  hook(request: { plan: Plan; spec: ModuleSpec; child: string; hook: Hook; argv: readonly string[]; timeoutMs: number; run: Run | null }): void {
+    const { spec, child, hook, timeoutMs } = request
+    const done = (ok: boolean, reason: string): void => this.#hearing?.hooked(child, hook, ok, reason)
+    const environment = this.#files.environment(request.plan, spec, {}, null)
+    if (!environment.ok) return setImmediate(done, false, environment.why) as unknown as void
+    const program = { argv: command({ ...spec, argv: request.argv }), cwd: spec.workingDir, env: environment.env }
+    const { pid } = runHook(program, timeoutMs, (ok, reason) => {
+      if (pid !== null) this.#hooks.delete(pid)
+      setImmediate(done, ok, reason)
+    })
+    if (pid !== null) this.#hooks.add(pid)
+  }
+
+  markLogEnd(spec: ModuleSpec, runId: string): number | null {
+    return this.#files.markLogEnd(spec, runId)
+  }
+
+  forget(runId: string): void {
+    const handle = this.#handles.get(runId)
+    if (!handle) return
+    if (handle.sweeping) clearTimeout(handle.sweeping)
+    this.#unwatch(handle)
+    this.#handles.delete(runId)
+  }
+
+  /** Reaps orphans that came home to us, the subreaper; libuv never waits for those. */
+  reapOrphans(children: readonly number[]): void {
+    const known = this.#known()
+    for (const pid of children) {
+      if (!known.has(pid) && readStat(pid)?.state === 'Z') this.#libc?.reap(pid)
+    }
+  }
+
+  #known(): Set<number> {
+    const known = new Set([...this.others, ...this.#hooks])
+    for (const handle of this.#handles.values()) if (!handle.gone) known.add(handle.pid)
+    return known
+  }
+
+  #exited(runId: string, exit: Exit): void {
+    const handle = this.#handles.get(runId)
+    if (!handle || handle.gone) return
+    handle.gone = true
+    this.#hearing?.exited(runId, exit)
+  }
+
+  #watch(handle: Handle): void {
+    handle.pidfd = this.#libc?.pidfdOpen(handle.pid) ?? null
+    if (handle.pidfd !== null && this.#libc) {
+      handle.watch = this.#libc.watch(handle.pidfd, () => this.#adoptedExit(handle))
+      return
+    }
+    const timer = setInterval(() => this.#stillThere(handle), 1000).unref()
+    handle.watch = { close: () => clearInterval(timer) }
+  }
+
+  #stillThere(handle: Handle): void {
+    if (!alive({ pid: handle.pid, startTime: handle.startTime ?? -1 })) this.#adoptedExit(handle)
+  }
+
+  /** The pidfd fired: the exit stands in the corpse until its parent reaps it, then in the pidfd. */
+  #adoptedExit(handle: Handle, waitedMs = 0): void {
+    if (handle.gone) return
+    handle.watch?.close()
+    handle.watch = null
+    const stat = readStat(handle.pid)
+    const corpse = stat && stat.startTime === handle.startTime ? zombieExit(stat) : null
+    const exit = corpse ?? (handle.pidfd === null ? null : (this.#libc?.pidfdExit(handle.pidfd) ?? null))
+    if (exit === null && waitedMs < EXIT_WAIT_MS) {
+      setTimeout(() => this.#adoptedExit(handle, waitedMs + SWEEP_AGAIN_MS), SWEEP_AGAIN_MS)
+      return
+    }
+    this.#exited(handle.run.id, exit ?? UNKNOWN_EXIT)
+  }
+
+  #unwatch(handle: Handle): void {
+    handle.watch?.close()
+    handle.watch = null
+    if (handle.pidfd !== null) this.#libc?.close(handle.pidfd)
+    handle.pidfd = null
+  }
+
+  #signalAdopted(handle: Handle, signal: string): void {
+    if (handle.pidfd !== null && this.#libc) {
+      this.#libc.pidfdSignal(handle.pidfd, signalNumber(signal), true)
+      return
+    }
+    const known = handle.startTime !== null && alive({ pid: handle.pid, startTime: handle.startTime })
+    if (known) signalGroup(handle.pid, signal as NodeJS.Signals)
+  }
+
+  #remains(handle: Handle, full: boolean): number[] {
+    const known = this.#known()
+    known.delete(handle.pid)
+    const identity = { pid: handle.pid || null, runId: handle.run.id, startTime: handle.startTime }
+    try {
+      return survivors(identity, { keeperPid: process.pid, known, full })
+    } catch {
+      return []
+    }
+  }
+
+  #sweepOn(handle: Handle): void {
+    if (handle.sweeping) return
+    handle.sweeping = setTimeout(() => {
+      handle.sweeping = null
+      const left = this.#remains(handle, true)
+      if (left.length === 0) return this.#hearing?.swept(handle.run.id)
+      if (handle.kill) killSurvivors(left, 'SIGKILL', this.#libc)
+      this.#sweepOn(handle)
+    }, SWEEP_AGAIN_MS)
+  }
+}
+
+function handleOf(run: Run, pid: number, startTime: number | null, own: boolean): Handle {
+  return { run, pid, startTime, own, pidfd: null, watch: null, gone: false, sweeping: null, kill: true }
+}
+
+function command(spec: ModuleSpec): readonly string[] {
+  const user = spec.user === null ? null : findUser(spec.user)
+  return trampoline({ argv: spec.argv, user, umask: spec.umask, ulimits: spec.ulimits })
+}

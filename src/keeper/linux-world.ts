@@ -1,0 +1,120 @@
+/**
+ * The World on Linux: one object per part, put together here. The only state of its own is the one timer.
+ */
+import { randomBytes } from 'node:crypto'
+import { constants, openSync } from 'node:fs'
+import type { Instant } from '../core/time.ts'
+import { systemClock } from '../host/clock.ts'
+import { Journal } from '../host/journal.ts'
+import type { Libc } from '../host/libc.ts'
+import { bootId, childrenOf } from '../host/proc.ts'
+import type { StateDir } from '../host/state-dir.ts'
+import { ulid } from '../host/ulid.ts'
+import { LinuxLatches } from './linux-latches.ts'
+import { LinuxProcesses } from './linux-processes.ts'
+import { LinuxStore } from './linux-store.ts'
+import { NotifySockets } from './notify-sockets.ts'
+import { RunFiles } from './run-files.ts'
+import type { Hearing, World } from './world.ts'
+import type { ModuleSpec } from '../core/plan.ts'
+
+/** A timer never sleeps longer: a mistake in the arithmetic must not last. */
+const SLEEP_MAX_MS = 30_000
+
+export interface LinuxWorldGiven {
+  readonly state: StateDir
+  readonly libc: Libc | null
+  readonly version: string
+  readonly credentialsDir: string | undefined
+  readonly leave: () => void
+}
+
+export class LinuxWorld implements World {
+  readonly store: LinuxStore
+  readonly latches: LinuxLatches
+  readonly processes: LinuxProcesses
+  readonly bootId = bootId()
+  readonly version: string
+  readonly pid = process.pid
+  readonly journal: Journal
+  readonly leave: () => void
+  readonly #libc: Libc | null
+  readonly #sockets: NotifySockets
+  #hearing: Hearing | null = null
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(given: LinuxWorldGiven) {
+    const { state, libc } = given
+    this.#libc = libc
+    this.version = given.version
+    this.leave = given.leave
+    this.journal = Journal.open(state.journal, systemClock.now())
+    this.store = new LinuxStore(state, this.journal)
+    this.latches = new LinuxLatches(state, () => this.mintId(), () => this.now().wallMs)
+    this.#sockets = new NotifySockets(libc, state.socketDir, (slot, message) => this.#hearing?.notified(slot, message))
+    const files = new RunFiles({
+      state,
+      store: this.store,
+      wallMs: () => this.now().wallMs,
+      credentialsDir: given.credentialsDir,
+      notifySocket: (slot, spec) => this.notifySocket(slot, spec),
+      openDaemonLog: () => openSync(state.daemonLog, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600),
+    })
+    this.processes = new LinuxProcesses(libc, files)
+  }
+
+  listen(hearing: Hearing): void {
+    this.#hearing = hearing
+    this.processes.listen(hearing)
+  }
+
+  now(): Instant {
+    return systemClock.now()
+  }
+
+  chance(): number {
+    return systemClock.chance()
+  }
+
+  mintId(): string {
+    return ulid(this.now().wallMs, randomBytes)
+  }
+
+  wakeAt(monoMs: number | null): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = null
+    if (monoMs === null) return
+    const delayMs = Math.min(Math.max(0, monoMs - this.now().monoMs), SLEEP_MAX_MS)
+    this.#timer = setTimeout(() => this.#hearing?.woke(), delayMs)
+  }
+
+  soon(task: () => void): void {
+    setImmediate(task)
+  }
+
+  notifySocket(slot: string, spec: ModuleSpec): string | null {
+    try {
+      return this.#sockets.open(slot, spec)
+    } catch (error) {
+      this.store.troubles.set('notify', `no NOTIFY_SOCKET: ${(error as Error).message}`)
+      return null
+    }
+  }
+
+  degraded(): string[] {
+    const durable = this.journal.durable ? [] : ['state not durable: events.journal']
+    const native = this.#libc ? [] : ['koffi is missing: no notify sockets, no pidfds']
+    return [...durable, ...native, ...this.store.troubles.values()]
+  }
+
+  /** SIGCHLD: an orphan that came home may have ended. */
+  childChanged(): void {
+    this.processes.reapOrphans(childrenOf(this.pid))
+  }
+
+  close(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.journal.flush()
+    this.journal.close()
+  }
+}

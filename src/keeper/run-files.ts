@@ -1,0 +1,150 @@
+/**
+ * What a run finds when it starts: its log, its directories and its environment. A missing env file, secret or user
+ * refuses the start; a shortage refuses it for now.
+ */
+import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { MarkError } from '../core/errors.ts'
+import type { ModuleSpec, Plan } from '../core/plan.ts'
+import { moduleEnvironment } from '../host/environment.ts'
+import { appendIndex, logicalSize, openForRun } from '../host/log-file.ts'
+import { isShortage } from '../host/shortage.ts'
+import type { StateDir } from '../host/state-dir.ts'
+import { findUser, type User } from '../host/users.ts'
+import { DAEMON } from './engine.ts'
+import type { LinuxStore } from './linux-store.ts'
+import type { SpawnRequest } from './world.ts'
+
+export type Prepared =
+  | { readonly ok: true; readonly env: Record<string, string>; readonly logFd: number; readonly logOffset: number }
+  | { readonly ok: false; readonly why: string; readonly transient: boolean }
+
+export interface RunFilesGiven {
+  readonly state: StateDir
+  readonly store: LinuxStore
+  readonly wallMs: () => number
+  readonly credentialsDir: string | undefined
+  readonly notifySocket: (slot: string, spec: ModuleSpec) => string | null
+  readonly openDaemonLog: () => number
+}
+
+export class RunFiles {
+  readonly #given: RunFilesGiven
+
+  constructor(given: RunFilesGiven) {
+    this.#given = given
+  }
+
+  prepare(request: SpawnRequest): Prepared {
+    const { spec, plan, slot } = request
+    try {
+      if (spec.name === DAEMON) return this.#daemon(request)
+      this.#ownDirectory(spec)
+      const made = this.environment(plan, spec, request.variables, slot)
+      if (!made.ok) return made
+      const { fd, logicalStart } = openForRun(this.#given.state, spec.name, spec.log, this.#given.wallMs(), slot !== spec.name)
+      this.#mark(spec, request.runId, logicalStart)
+      return { ok: true, env: made.env, logFd: fd, logOffset: logicalStart }
+    } catch (error) {
+      return refusal(error)
+    }
+  }
+
+  environment(
+    plan: Plan,
+    spec: ModuleSpec,
+    variables: Readonly<Record<string, string>>,
+    slot: string | null,
+  ): { ok: true; env: Record<string, string> } | { ok: false; why: string; transient: boolean } {
+    const { state, store, credentialsDir } = this.#given
+    try {
+      const user = spec.user === null ? null : userOf(spec.user)
+      const markVariables = { ...(user ? identity(user) : {}), ...this.#variables(plan, spec, slot), ...variables }
+      const env = moduleEnvironment(plan, spec, { callerSecrets: store.secrets, markVariables, credentialsDir })
+      return { ok: true, env: { ...env, MARK_LOG_DIR: state.logs } }
+    } catch (error) {
+      return refusal(error)
+    }
+  }
+
+  started(request: SpawnRequest, pid: number): void {
+    if (request.spec.name === DAEMON) return
+    try {
+      writeFileSync(join(this.#given.state.pids, `${request.spec.name}.pid`), `${pid}\n`, { mode: 0o644 })
+    } catch {
+      // Output for other programs only; never read back.
+    }
+  }
+
+  markLogEnd(spec: ModuleSpec, runId: string): number | null {
+    if (spec.name === DAEMON) return null
+    const { state } = this.#given
+    try {
+      if (spec.name !== DAEMON) rmSync(join(state.pids, `${spec.name}.pid`), { force: true })
+      const offset = logicalSize(state.logs, spec.name)
+      this.#mark(spec, runId, offset)
+      return offset
+    } catch {
+      return null
+    }
+  }
+
+  #mark(spec: ModuleSpec, runId: string, offset: number): void {
+    appendIndex(this.#given.state.logs, spec.name, { timeMs: this.#given.wallMs(), offset, runId })
+  }
+
+  #daemon({ spec, variables }: SpawnRequest): Prepared {
+    const env = { ...spec.environment, ...variables }
+    return { ok: true, env, logFd: this.#given.openDaemonLog(), logOffset: 0 }
+  }
+
+  /** state/<m>: the module's own, also when another user runs it. */
+  #ownDirectory(spec: ModuleSpec): void {
+    const dir = join(this.#given.state.state, spec.name)
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    if (spec.user === null) return
+    const user = userOf(spec.user)
+    chownSync(dir, user.uid, user.gid)
+    chmodSync(dir, 0o700)
+  }
+
+  #variables(plan: Plan, spec: ModuleSpec, slot: string | null): Record<string, string> {
+    const { state } = this.#given
+    const notify = slot === null ? null : this.#given.notifySocket(slot, spec)
+    return {
+      MARK_FLEET: plan.fleet,
+      MARK_MODULE: spec.name,
+      MARK_ROOT: plan.root,
+      MARK_STATE_DIR: join(state.state, spec.name),
+      MARK_LOG_DIR: state.logs,
+      MARK_HALT_FILE: join(state.haltDir, spec.name),
+      MARK_SOCKET: join(state.socketDir, 'm', spec.name, 'mark.sock'),
+      ...(notify === null ? {} : { NOTIFY_SOCKET: notify }),
+      ...(spec.watchdogMs === null ? {} : { WATCHDOG_USEC: String(spec.watchdogMs * 1000) }),
+    }
+  }
+}
+
+function identity(user: User): Record<string, string> {
+  return { HOME: user.home, USER: user.name, LOGNAME: user.name, SHELL: user.shell }
+}
+
+function userOf(name: string): User {
+  const user = findUser(name)
+  if (!user) throw new MarkError('MARK_ENVIRONMENT', `There is no user ${name}.`)
+  return user
+}
+
+function refusal(error: unknown): { ok: false; why: string; transient: boolean } {
+  return { ok: false, why: (error as Error).message, transient: isShortage(error) }
+}
+
+/** Makes the directory of a slot's sockets: the module's user owns it, nobody else enters. */
+export function makeSlotDir(path: string, spec: ModuleSpec): User | null {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 })
+  const dir = dirname(path)
+  chmodSync(dir, 0o700)
+  const user = spec.user === null ? null : findUser(spec.user)
+  if (user) chownSync(dir, user.uid, user.gid)
+  return user
+}

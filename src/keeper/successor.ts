@@ -1,0 +1,46 @@
+/**
+ * The armed successor: `flock -F keeper.lock keeper`, waiting in the kernel in a session of its own. When this keeper
+ * dies, of anything, the kernel starts it. Re-armed when it is killed; disarmed before the keeper leaves on purpose.
+ */
+import { type Launched, launchDetached } from '../host/launch.ts'
+
+const REARM_MS = 1000
+
+export class Successor {
+  readonly #argv: readonly [string, ...string[]]
+  readonly #options: Parameters<typeof launchDetached>[1]
+  readonly #changed: (pid: number | null) => void
+  #launched: Launched | null = null
+  #armed = false
+
+  constructor(argv: readonly [string, ...string[]], options: Parameters<typeof launchDetached>[1], changed: (pid: number | null) => void) {
+    this.#argv = argv
+    this.#options = options
+    this.#changed = changed
+  }
+
+  arm(): void {
+    this.#armed = true
+    this.#launch()
+  }
+
+  /** Kills the waiting process: it is our own unreaped child, so its pid is its own. */
+  disarm(): void {
+    this.#armed = false
+    const pid = this.#launched?.pid ?? null
+    if (pid !== null) process.kill(pid, 'SIGKILL')
+    this.#launched = null
+  }
+
+  #launch(): void {
+    const launched = launchDetached(this.#argv, this.#options)
+    this.#launched = launched
+    this.#changed(launched.pid)
+    void launched.ended.then(() => {
+      if (this.#launched !== launched) return
+      this.#launched = null
+      this.#changed(null)
+      if (this.#armed) setTimeout(() => this.#armed && this.#launched === null && this.#launch(), REARM_MS).unref()
+    })
+  }
+}
