@@ -33,6 +33,12 @@ const RULES: readonly [says: string, rule: Rule, bad: Record<string, string>, co
     /koffi is imported only in/,
   ],
   [
+    'only host touches Linux',
+    arrow.edges,
+    { 'src/contract/a.ts': "import { readFileSync } from 'node:fs'\n" },
+    /node:fs belongs to host/,
+  ],
+  [
     'the keeper loads only Node and koffi',
     arrow.keeperClosure,
     {
@@ -181,7 +187,7 @@ describe('imports', () => {
       "export * from 'i'",
       'import {\n  j,\n  k,\n} from "j"',
       "const l = await import('l')",
-      "const m = new URL('./m.ts', import.meta.url)",
+      "const m = new URL(a ? './m.ts' : './m.js', import.meta.url)",
     ]
     const expected = ['a', 'b', 'c', 'e', 'f', 'g', 'h', 'i', 'j', 'l', './m.ts']
     const found = text.flatMap(kinds)

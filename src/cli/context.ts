@@ -33,6 +33,8 @@ export interface Border {
   /** Writes as given, without a newline. */
   write(text: string): void
   writeErr(text: string): void
+  /** To stdout, byte for byte. */
+  writeBytes(bytes: Uint8Array): void
   /** Returns how to stop listening. */
   onSignal(name: 'SIGINT' | 'SIGTERM' | 'SIGHUP', handler: () => void): () => void
 }

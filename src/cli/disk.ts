@@ -2,10 +2,9 @@
  * What a state directory says while nobody answers: plan, session, runs and kills, read without changing a byte.
  * A file that cannot be read is as good as absent here, and is named in `degraded`.
  */
-import { readdirSync, readFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { MarkError } from '../core/errors.ts'
-import type { ChildrenDocument, RunRecord } from '../core/keeper-state.ts'
+import type { ChildrenDocument } from '../core/keeper-state.ts'
 import type { Plan } from '../core/plan.ts'
 import { type LiveRun, statusFromDisk } from '../core/status.ts'
 import type { ProcessView, StatusDocument } from '../core/view.ts'
@@ -14,6 +13,7 @@ import { systemClock } from '../host/clock.ts'
 import { readLatches } from '../host/latch.ts'
 import { lockHolder } from '../host/lock-holder.ts'
 import { alive, bootId } from '../host/proc.ts'
+import { readRunRecords } from '../host/run-records.ts'
 import type { StateDir } from '../host/state-dir.ts'
 
 export interface Disk {
@@ -35,8 +35,7 @@ export function readDisk(state: StateDir): Disk {
 /** Runs whose process lives: pid, start time and boot id all agree. */
 export function liveRuns(state: StateDir): LiveRun[] {
   const boot = bootId()
-  const records = runFiles(state).flatMap(file => readRun(join(state.runs, file)) ?? [])
-  return records.filter(
+  return readRunRecords(state).filter(
     (run): run is LiveRun =>
       run.boot_id === boot && run.pid !== null && run.start_time !== null && alive({ pid: run.pid, startTime: run.start_time }),
   )
@@ -50,7 +49,7 @@ export function diskStatus(state: StateDir, disk: Disk): StatusDocument {
     plan: disk.plan,
     children: disk.children,
     live: disk.live,
-    kills: latches.kills,
+    kills: latches.kills.map(({ note: _note, ...kill }) => kill),
     silentKeeper: silentKeeper(disk),
     fallbackName: basename(dirname(state.dir)),
     now: systemClock.now(),
@@ -75,24 +74,6 @@ function peek<T>(path: string, degraded: string[]): T | null {
     if (error instanceof MarkError) throw error
     degraded.push(`${basename(path)} cannot be read`)
     return null
-  }
-}
-
-function runFiles(state: StateDir): string[] {
-  try {
-    return readdirSync(state.runs).filter(name => name.endsWith('.json'))
-  } catch (error) {
-    if (isDenied(error)) throw denied(state.runs, error)
-    return []
-  }
-}
-
-function readRun(path: string): RunRecord | null {
-  try {
-    const record = JSON.parse(readFileSync(path, 'utf8')) as Partial<RunRecord> | null
-    return typeof record?.module === 'string' && typeof record.run_id === 'string' ? (record as RunRecord) : null
-  } catch {
-    return null // ended between the listing and the read, or torn
   }
 }
 

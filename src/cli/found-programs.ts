@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { parseEnv } from 'node:util'
 
 export interface FoundModule {
   readonly name: string
@@ -15,7 +16,8 @@ export interface FoundModule {
 
 export interface Found {
   readonly modules: readonly FoundModule[]
-  readonly envFile: boolean
+  /** Names of the variables in .env. */
+  readonly envNames: readonly string[]
   /** Lines for the end of the file, as comments. */
   readonly comments: readonly string[]
   /** Lines for the person who typed the command. */
@@ -23,7 +25,7 @@ export interface Found {
 }
 
 export function foundFromCommand(command: readonly string[]): Found {
-  return { modules: [moduleOf(nameFromCommand(command), command)], envFile: false, comments: [], remarks: [] }
+  return { modules: [moduleOf(nameFromCommand(command), command)], envNames: [], comments: [], remarks: [] }
 }
 
 export function findPrograms(dir: string): Found {
@@ -40,7 +42,7 @@ export function findPrograms(dir: string): Found {
   }
   return {
     modules: modules.length > 0 ? modules : [EXAMPLE],
-    envFile: existsSync(join(dir, '.env')),
+    envNames: Object.keys(parseEnv(small(join(dir, '.env')))),
     comments: compose,
     remarks,
   }

@@ -2,7 +2,7 @@
  * Log lines of several modules on one screen: coloured, padded names, levels by colour and as written, control bytes
  * made visible. Follows files, so it shows what modules write whether or not MARK is alive.
  */
-import type { LogLine } from '../core/log-line.ts'
+import { LOG_LEVELS, type LogLevel, type LogLine } from '../core/log-line.ts'
 import { formatUtc } from '../core/time.ts'
 import { followLog } from '../host/log-reader.ts'
 import type { CliContext } from './context.ts'
@@ -10,11 +10,8 @@ import { nameStyle, type Style } from './paint.ts'
 import { pad } from './table.ts'
 import { visible } from './visible.ts'
 
-export type Level = NonNullable<LogLine['level']>
-export const LEVEL_ORDER: readonly Level[] = ['debug', 'info', 'warning', 'error', 'critical']
-
 export interface LogFilter {
-  readonly level: Level | null
+  readonly level: LogLevel | null
   readonly grep: RegExp | null
   readonly sinceMs: number | null
 }
@@ -27,7 +24,7 @@ export const NO_FILTER: LogFilter = { level: null, grep: null, sinceMs: null }
  */
 export class LineFilter {
   readonly #filter: LogFilter
-  readonly #above = new Map<string, Level>()
+  readonly #above = new Map<string, LogLevel>()
 
   constructor(filter: LogFilter) {
     this.#filter = filter
@@ -42,11 +39,11 @@ export class LineFilter {
   }
 }
 
-function reaches(level: Level | null, wanted: Level): boolean {
-  return level !== null && LEVEL_ORDER.indexOf(level) >= LEVEL_ORDER.indexOf(wanted)
+function reaches(level: LogLevel | null, wanted: LogLevel): boolean {
+  return level !== null && LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(wanted)
 }
 
-const LEVEL_STYLES: Readonly<Partial<Record<Level, Style>>> = {
+const LEVEL_STYLES: Readonly<Partial<Record<LogLevel, Style>>> = {
   debug: 'dim',
   warning: 'yellow',
   error: 'red',

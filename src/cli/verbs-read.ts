@@ -2,9 +2,8 @@
  * The verbs that only read, with their options. The code of a verb is imported when it is used.
  */
 import type { Command } from 'commander'
+import { LOG_LEVELS } from '../core/log-line.ts'
 import { choiceOption, countOption, type Go } from './options.ts'
-
-export const LOG_LEVELS = ['debug', 'info', 'warning', 'error', 'critical'] as const
 
 export function addReadVerbs(program: Command, go: Go): void {
   addStatus(program, go)

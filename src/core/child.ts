@@ -61,8 +61,8 @@ export interface Stopping {
 export interface Child {
   readonly spec: ModuleSpec
   readonly phase: Phase
-  /** What the operator wants; outlives crashes and reboots. */
-  readonly desired: 'up' | 'down'
+  /** What the operator wants, null before anybody said; outlives crashes and reboots. */
+  readonly desired: 'up' | 'down' | null
   readonly outcome: 'completed' | 'failed' | 'skipped' | null
   readonly reason: string
   readonly run: Run | null
@@ -127,7 +127,7 @@ export function newChild(spec: ModuleSpec): Child {
   return {
     spec,
     phase: 'stopped',
-    desired: 'down',
+    desired: null,
     outcome: null,
     reason: 'never started',
     run: null,

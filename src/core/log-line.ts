@@ -87,8 +87,10 @@ export function atLeast(level: LogLevel | null, least: LogLevel): boolean {
 }
 
 /** RFC 3339 or `YYYY-MM-DD HH:MM:SS[.,]mmm`, in brackets or not; or seconds or milliseconds since 1970. */
-const DATE_TIME =
-  /^[[(]?(\d{4})[-/](\d\d)[-/](\d\d)[T _](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s?(Z|UTC|[+-]\d\d:?\d\d)?(?![\d:])/
+const DATE = /^[[(]?(\d{4})[-/](\d\d)[-/](\d\d)[T _]/.source
+const CLOCK = /(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?/.source
+const ZONE = /\s?(Z|UTC|[+-]\d\d:?\d\d)?(?![\d:])/.source
+const DATE_TIME = new RegExp(DATE + CLOCK + ZONE)
 const EPOCH = /^[[(]?(\d{10}(?:\.\d{1,9})?|\d{13})(?=[\s\]):,|]|$)/
 
 function parseTime(head: string, zoneOffsetMs: number): number | null {

@@ -50,6 +50,10 @@ export class FleetView {
     this.#keeperUp = false
   }
 
+  has(name: string): boolean {
+    return this.#modules.has(name)
+  }
+
   /** The keeper's own views. */
   raw(): readonly ModuleView[] {
     return [...this.#modules.values()]

@@ -82,7 +82,10 @@ export async function fetchExecSecrets(plan: Plan, names: readonly string[]): Pr
 
 /** Secrets of the caller's environment that no file has, kept for the keeper's next start: 0600. */
 export function writeSecretsEnv(state: StateDir, values: Readonly<Variables>): void {
-  if (Object.keys(values).length === 0) return rmSync(state.secretsEnv, { force: true })
+  if (Object.keys(values).length === 0) {
+    rmSync(state.secretsEnv, { force: true })
+    return
+  }
   const lines = Object.entries(values).map(([name, value]) => `${name}=${JSON.stringify(value)}\n`)
   writeAtomic(state.secretsEnv, lines.join(''), { mode: 0o600, fsync: true })
 }

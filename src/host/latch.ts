@@ -121,7 +121,10 @@ export function haltFile(
   owner?: { readonly uid: number; readonly gid: number },
 ): void {
   const path = join(state.haltDir, module)
-  if (level === null) return rmSync(path, { force: true })
+  if (level === null) {
+    rmSync(path, { force: true })
+    return
+  }
   mkdirSync(state.haltDir, { recursive: true, mode: 0o755 })
   writeAtomic(path, `${level}\n`, { mode: 0o644, fsync: false })
   if (owner) chownSync(path, owner.uid, owner.gid)

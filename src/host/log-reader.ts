@@ -265,5 +265,3 @@ function forEachLine(
     at = end
   }
 }
-
-export type { LINE_MAX_BYTES, LogLine }

@@ -96,7 +96,7 @@ function whyItStays(child: Child, change: Change, call: { first: boolean; named:
   if (child.phase === 'held') return `held: ${child.reason}`
   const changed = change.change === 'start' || change.change === 'restart'
   if (call.named || changed) return null
-  const rested = child.phase === 'stopped' && child.desired === 'down' && child.lastExit !== null
+  const rested = child.desired === 'down'
   if (rested) return `stopped by an operator; \`mark start ${child.spec.name}\` starts it`
   if (child.outcome === 'completed' && !call.first) return 'completed before'
   return null

@@ -199,7 +199,7 @@ export function settleDoubts(beginning: Beginning): void {
 export function resume(engine: Engine, rebooted: boolean): void {
   const items: Parameters<Engine['feedAll']>[0][number][] = []
   for (const child of engine.modules()) {
-    const rests = child.phase === 'held' || child.phase === 'done' || child.desired === 'down'
+    const rests = child.phase === 'held' || child.phase === 'done' || child.desired !== 'up'
     if (rebooted && !rests) items.push({ name: child.spec.name, event: { kind: 'start', why: 'reboot', by: 'boot' } })
     if (child.phase === 'backoff' && child.recovering) {
       items.push({ name: child.spec.name, event: { kind: 'hooked', hook: 'recover', ok: false, reason: 'the keeper was replaced meanwhile' } })

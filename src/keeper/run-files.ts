@@ -42,7 +42,7 @@ export class RunFiles {
       this.#ownDirectory(spec)
       const made = this.environment(plan, spec, request.variables, slot)
       if (!made.ok) return made
-      const { fd, logicalStart } = openForRun(this.#given.state, spec.name, spec.log, this.#given.wallMs(), slot !== spec.name)
+      const { fd, logicalStart } = openForRun(this.#given.state, spec.name, spec.log, this.#given.wallMs(), { inUse: slot !== spec.name })
       this.#mark(spec, request.runId, logicalStart)
       return { ok: true, env: made.env, logFd: fd, logOffset: logicalStart }
     } catch (error) {

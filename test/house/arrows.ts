@@ -91,6 +91,24 @@ export const packages: Rule = tree => {
   return violations
 }
 
+/** Built-ins that only host may touch, by the folder that might be tempted. */
+const HOST_ONLY: Readonly<Record<string, RegExp>> = {
+  contract: /^node:(?!path$|crypto$|util$|url$)/,
+  keeper: /^node:(?:child_process|net|dgram|https?|worker_threads|cluster|sqlite|timers)/,
+  daemon: /^node:(?:child_process|dgram|cluster)/,
+  cli: /^node:(?:child_process|net|dgram|cluster|sqlite)/,
+}
+
+/** host is the only place that touches Linux; reading a plain file is left to keeper, daemon and cli. */
+export const edges: Rule = tree =>
+  [...tree.sources.values()]
+    .filter(file => file.path.startsWith('src/') && !file.isTest)
+    .flatMap(file =>
+      file.imports
+        .filter(({ specifier }) => HOST_ONLY[folderOf(file.path)]?.test(specifier))
+        .map(({ specifier, line }) => `${file.path}:${line}: ${specifier} belongs to host`),
+    )
+
 /** All that the keeper loads at run time is ours, Node's, or koffi. */
 export const keeperClosure: Rule = tree => {
   const violations: string[] = []

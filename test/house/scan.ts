@@ -121,7 +121,8 @@ const FROM = new RegExp(
 )
 const BARE = /(?<![\w.$])import\s*(['"])(.+?)\1/g
 const DYNAMIC = /(?<![\w.$])(?:import|require)\s*\(\s*(?:(['"])(.+?)\1)?/g
-const URLS = /\bnew URL\(\s*(['"])(\.{1,2}\/.+?)\1\s*,\s*import\.meta\.url/g
+const URL_LINE = /^.*\bnew URL\(.*\bimport\.meta\.url\b.*$/gm
+const URL_NAME = /(['"])(\.{1,2}\/[^'"]+\.ts)\1/g
 
 /** Every import of a file: static, re-export, side effect, dynamic. `erased`: see eraseTypes. */
 export function importsOf(text: string, erased: string): Import[] {
@@ -134,7 +135,11 @@ export function importsOf(text: string, erased: string): Import[] {
   }
   for (const match of uncommented.matchAll(FROM)) add(match, match[3] as string, match[1] ? 'type' : 'value')
   for (const match of uncommented.matchAll(BARE)) add(match, match[2] as string, 'value')
-  for (const match of uncommented.matchAll(URLS)) add(match, match[2] as string, 'url')
+  for (const { 0: line, index } of uncommented.matchAll(URL_LINE)) {
+    for (const match of line.matchAll(URL_NAME)) {
+      found.push({ specifier: match[2] as string, kind: 'url', line: lineAt(text, index) })
+    }
+  }
   for (const match of uncommented.matchAll(DYNAMIC)) {
     const at = match.index as number
     if (code[at] === ' ') continue

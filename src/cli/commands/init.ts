@@ -52,12 +52,13 @@ export function formatMarkYaml(directory: string, found: Found, schema: string |
     '# Checked by `mark check`, started by `mark up`, explained by `mark config explain KEY`.',
   ]
   if (fleetName(directory) === null) lines.push('name: fleet')
+  for (const { variable, line } of WORDS) {
+    // Two places that say different things are refused, so what .env says stays there.
+    lines.push(found.envNames.includes(variable) ? `# ${line} (.env says it: ${variable})` : line)
+  }
   lines.push(
-    'mode: TEST            # TEST | REAL | DEBUG',
-    'autonomy: VIRTUAL     # AUTO | MANUAL | VIRTUAL (backtest and paper)',
-    'strategy: NORMAL      # COWARD | NORMAL | RAGE | FUNKY',
     '',
-    found.envFile
+    found.envNames.length > 0
       ? '# .env is read for all modules; a name like *KEY* *SECRET* *TOKEN* *PASS* in it reaches only modules that list it:'
       : '# Secrets are named here and reach only the modules that list them:',
     '# secrets: { EXCHANGE_API_KEY: { env: EXCHANGE_API_KEY, modes: [REAL] } }',
@@ -76,6 +77,12 @@ export function formatMarkYaml(directory: string, found: Found, schema: string |
   for (const line of found.comments) lines.push(`  # ${line}`)
   return `${lines.join('\n')}\n`
 }
+
+const WORDS = [
+  { variable: 'MODE', line: 'mode: TEST            # TEST | REAL | DEBUG' },
+  { variable: 'AUTONOMY', line: 'autonomy: VIRTUAL     # AUTO | MANUAL | VIRTUAL (backtest and paper)' },
+  { variable: 'STRATEGY', line: 'strategy: NORMAL      # COWARD | NORMAL | RAGE | FUNKY' },
+]
 
 const MORE = [
   '    # secrets: [EXCHANGE_API_KEY]',
@@ -97,7 +104,7 @@ export function flowList(words: readonly string[]): string {
 
 /** A word as YAML inside brackets reads it back unchanged. `$` before a brace is MARK's own. */
 function flowWord(word: string): string {
-  const literal = word.replaceAll('${', '$${')
+  const literal = word.replaceAll('${', () => '$${')
   const plain = /^[A-Za-z_./][\w./@%+=-]*$/.test(literal) || /^-{1,2}[A-Za-z][\w./@%+=-]*$/.test(literal)
   const reserved = /^(true|false|null|~|\.inf|\.nan|yes|no|on|off)$/i.test(literal)
   return plain && !reserved ? literal : JSON.stringify(literal)

@@ -55,7 +55,8 @@ function parse(text: string, lineCounter: LineCounter): Document | null {
       // Quadratic in the library; checked while converting instead.
       uniqueKeys: false,
       prettyErrors: false,
-      logLevel: 'silent',
+      // Anything quieter would also hide a second document.
+      logLevel: 'error',
       resolveKnownTags: false,
     })
   } catch (error) {
@@ -190,7 +191,8 @@ class Converter {
         continue
       }
       const node = this.convert(value as Node | null, inner, depth + 1)
-      const empty = value === null || (value as Node).range === null
+      // A value that is not there has no place of its own.
+      const empty = node?.kind === 'scalar' && node.value === null && node.text === ''
       if (node) entries.set(name, { keyAt, node: empty ? { ...node, at: keyAt } : node })
     }
     return { kind: 'map', at, entries }

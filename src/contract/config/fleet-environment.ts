@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import {
   type EnvFile,
+  parseWord,
   placeInEnvFile,
   readEnvFile,
   type Said,
@@ -48,7 +49,8 @@ export function settleWords(
     const said: Said[] = []
     const written = textOf(child(tree, name))
     const at = placeAt(tree, [name])
-    if (written !== null) said.push({ where: 'mark.yaml', written, at })
+    // The schema has complained about a word that is none.
+    if (written !== null && parseWord(name, written) !== null) said.push({ where: 'mark.yaml', written, at })
     for (const file of envFiles) {
       const value = file.variables[name.toUpperCase()]
       const place = placeInEnvFile(file, name.toUpperCase())

@@ -88,7 +88,7 @@ export class ConfigError extends MarkError {
     const one = problems.length === 1
     const list = formatProblems(problems, from)
     super(mainCode(problems), one ? list : `${problems.length} problems in the configuration.\n${list}`)
-    this.problems = problems
+    this.problems = inFileOrder(problems)
     this.warnings = warnings
   }
 }
@@ -101,10 +101,15 @@ function mainCode(problems: readonly Problem[]): ErrorCode {
 
 /** `mark.yaml:12:5: modules.vida.restart.delay: ...`, the source line with a caret, the hint; in file order. */
 export function formatProblems(problems: readonly Problem[], from: string): string {
-  const sorted = [...problems].sort(
+  return inFileOrder(problems)
+    .map(problem => formatProblem(problem, from))
+    .join('\n')
+}
+
+function inFileOrder(problems: readonly Problem[]): Problem[] {
+  return [...problems].sort(
     (a, b) => Number(a.file > b.file) - Number(a.file < b.file) || a.line - b.line || a.column - b.column,
   )
-  return sorted.map(problem => formatProblem(problem, from)).join('\n')
 }
 
 const SHOWN_COLUMNS = 160

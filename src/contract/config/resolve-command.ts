@@ -40,6 +40,7 @@ export function argvAt(
   workingDir: string,
 ): readonly string[] {
   const words = wordsAt(scope, path, command)
+  if (words === null) return []
   const [program, ...rest] = words
   if (program === undefined || program === '') {
     problemAt(scope, path, 'it names no program', 'say what to run: [python3, -m, vida]')
@@ -55,13 +56,13 @@ function locate(scope: Scope, path: Path, program: string, workingDir: string): 
   return scope.files.stat(inDirectory) === null ? besideFile : inDirectory
 }
 
-function wordsAt(scope: Scope, path: Path, command: string | readonly string[]): readonly string[] {
+function wordsAt(scope: Scope, path: Path, command: string | readonly string[]): readonly string[] | null {
   if (typeof command !== 'string') return command
   try {
     return splitWords(command)
   } catch (error) {
     const hint = 'write a list of words, or `shell: true` to run it in /bin/sh'
     problemAt(scope, path, `this line cannot be split into words: ${(error as Error).message}`, hint)
-    return ['/bin/false']
+    return null
   }
 }

@@ -38,10 +38,12 @@ const retry = z.strictObject({
 const missed = z.union([
   z.enum(['none', 'latest', 'all', 'ask']),
   z.strictObject({
-    all: z.strictObject({
-      max: part.positiveCount.optional().describe('At most so many runs to catch up.'),
-      window: part.positiveDuration.optional().describe('Only instants younger than this.'),
-    }),
+    all: z
+      .strictObject({
+        max: part.positiveCount.optional().describe('At most so many runs to catch up.'),
+        window: part.positiveDuration.optional().describe('Only instants younger than this.'),
+      })
+      .describe('Every instant that passed, within these bounds.'),
   }),
 ])
 

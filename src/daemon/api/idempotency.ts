@@ -23,12 +23,18 @@ export class Idempotency {
     const digest = createHash('sha256').update(request).digest('hex')
     const known = this.#kept.get(key)
     if (known && known.request !== digest) {
-      return problem(usage('This Idempotency-Key was used for another request.', 'Make a new one for each request.'), 422)
+      return problem(
+        usage('This Idempotency-Key was used for another request.', 'Make a new one for each request.'),
+        422,
+      )
     }
     const kept = known ?? { request: digest, answer: work().then(freeze) }
     if (!known) this.#keep(key, kept)
     const { status, headers, body } = await kept.answer
-    return new Response(body, { status, headers: known ? [...headers, ['idempotent-replay', 'true']] : headers })
+    return new Response(body, {
+      status,
+      headers: known ? [...headers, ['idempotent-replay', 'true']] : headers,
+    })
   }
 
   #keep(key: string, kept: Kept): void {
@@ -41,6 +47,8 @@ export class Idempotency {
   }
 }
 
-async function freeze(response: Response): Promise<{ status: number; headers: [string, string][]; body: string }> {
+async function freeze(
+  response: Response,
+): Promise<{ status: number; headers: [string, string][]; body: string }> {
   return { status: response.status, headers: [...response.headers], body: await response.text() }
 }

@@ -42,7 +42,11 @@ export function usage(detail: string, hint: string | null = null): MarkError {
 }
 
 function internal(): MarkError {
-  return new MarkError('MARK_INTERNAL', 'The daemon could not do this; its log says why.', 'See .mark/daemon.log.')
+  return new MarkError(
+    'MARK_INTERNAL',
+    'The daemon could not do this; its log says why.',
+    'See .mark/daemon.log.',
+  )
 }
 
 const TITLES: Readonly<Record<number, string>> = {

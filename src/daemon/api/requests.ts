@@ -14,17 +14,24 @@ const BODY_DEPTH_KEYS = 16
 /** A module's, job's or group's name. */
 export function nameOf(text: string): string {
   if (NAME.test(text)) return text
-  throw new MarkError('MARK_NO_SUCH_MODULE', 'There is no module of that name.', 'GET /api/v1/modules lists them.')
+  throw new MarkError(
+    'MARK_NO_SUCH_MODULE',
+    'There is no module of that name.',
+    'GET /api/v1/modules lists them.',
+  )
 }
 
 /** The query's known keys; any other is refused. */
 export function queryOf<K extends string>(context: Context, keys: readonly K[]): Partial<Record<K, string>> {
   const given = context.req.queries()
   for (const [key, values] of Object.entries(given)) {
-    if (!(keys as readonly string[]).includes(key)) throw usage(`Unknown parameter ${JSON.stringify(key)}.`, knows(keys))
+    if (!(keys as readonly string[]).includes(key))
+      throw usage(`Unknown parameter ${JSON.stringify(key)}.`, knows(keys))
     if (values.length > 1) throw usage(`The parameter ${key} is given twice.`)
   }
-  return Object.fromEntries(Object.entries(given).map(([key, values]) => [key, values[0]])) as Partial<Record<K, string>>
+  return Object.fromEntries(Object.entries(given).map(([key, values]) => [key, values[0]])) as Partial<
+    Record<K, string>
+  >
 }
 
 /** A whole number between 1 and `max`. */
@@ -41,7 +48,8 @@ export function sinceOf(text: string | undefined, nowMs: number): number | null 
   const ago = parseDurationMs(text)
   if (ago !== null) return nowMs - ago
   const at = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(at)) throw usage('since is a duration such as 15m, or a time such as 2026-01-31T12:00:00Z.')
+  if (Number.isNaN(at))
+    throw usage('since is a duration such as 15m, or a time such as 2026-01-31T12:00:00Z.')
   return at
 }
 
@@ -82,7 +90,8 @@ export async function bodyOf(context: Context, keys: readonly string[]): Promise
   } catch {
     throw usage('The body is not JSON.')
   }
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw usage('The body must be a JSON object.')
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw usage('The body must be a JSON object.')
   const given = Object.keys(value)
   const unknown = given.find(key => !keys.includes(key))
   if (unknown !== undefined || given.length > BODY_DEPTH_KEYS) {

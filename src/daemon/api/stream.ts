@@ -55,7 +55,9 @@ export class StreamHub {
   open(lastEventId: string | null): Response | null {
     if (this.#clients.size >= CLIENTS_MAX) return null
     const body = this.#body(lastEventId)
-    return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' } })
+    return new Response(body, {
+      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+    })
   }
 
   close(): void {
@@ -70,10 +72,14 @@ export class StreamHub {
       let held: string[] | null = []
       const write = (text: string): void => {
         controller.enqueue(encoder.encode(text))
-        if ((controller.desiredSize ?? 0) <= 0) this.#leave(client as Client, () => controller.error(new Error('too slow')))
+        if ((controller.desiredSize ?? 0) <= 0)
+          this.#leave(client as Client, () => controller.error(new Error('too slow')))
       }
       client = {
-        send: text => (held ? held.push(text) : write(text)),
+        send: text => {
+          if (held) held.push(text)
+          else write(text)
+        },
         end: () => this.#leave(client as Client, () => controller.close()),
       }
       this.#clients.add(client)
@@ -99,7 +105,10 @@ export class StreamHub {
     const cancel = (): void => {
       if (client) this.#leave(client, () => {})
     }
-    return new ReadableStream({ start, cancel }, new ByteLengthQueuingStrategy({ highWaterMark: QUEUE_MAX_BYTES }))
+    return new ReadableStream(
+      { start, cancel },
+      new ByteLengthQueuingStrategy({ highWaterMark: QUEUE_MAX_BYTES }),
+    )
   }
 
   /** What a client that has seen `lastEventId` has missed; `gap`: not all of it can be told. */
@@ -109,7 +118,12 @@ export class StreamHub {
     const at = this.#ring.findIndex(event => idOf(event) === lastEventId)
     if (at >= 0) return { events: this.#ring.slice(at + 1), gap: false }
     const page = await this.#source.missed(match[1] as string, Number(match[2]), MISSED_MAX)
-    return page ? { events: page.events, gap: page.more } : { events: [], gap: true }
+    if (!page || page.more) return { events: page?.events ?? [], gap: true }
+    // The archive runs a little behind: what it has not got yet is still in the ring.
+    const archived = new Set(page.events.map(idOf))
+    const seq = page.events.at(-1)?.seq ?? Number(match[2])
+    const newer = this.#ring.filter(event => event.seq > seq && !archived.has(idOf(event)))
+    return { events: [...page.events, ...newer], gap: false }
   }
 
   #leave(client: Client, finish: () => void): void {

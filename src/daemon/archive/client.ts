@@ -99,7 +99,9 @@ export class ArchiveClient {
     const worker = new Worker(WORKER, { workerData: this.#setup, name: 'archive', env: {}, argv: [] })
     this.#worker = worker
     worker.on('message', (message: FromArchive) => this.#heard(message))
-    worker.on('error', (error: Error) => this.#hearing.problem(`archive off: its thread failed: ${error.message}`))
+    worker.on('error', (error: Error) =>
+      this.#hearing.problem(`archive off: its thread failed: ${error.message}`),
+    )
     worker.on('exit', () => this.#ended())
     worker.unref()
     this.#post({ kind: 'secrets', values: this.#secrets })

@@ -55,6 +55,7 @@ export class ExecPlaces {
 
 function idsOf(name: string): { uid: number; gid: number } {
   const user = findUser(name)
-  if (!user) throw new MarkError('MARK_ENVIRONMENT', `There is no user ${name}.`, 'Correct `user:` in mark.yaml.')
+  if (!user)
+    throw new MarkError('MARK_ENVIRONMENT', `There is no user ${name}.`, 'Correct `user:` in mark.yaml.')
   return { uid: user.uid, gid: user.gid }
 }

@@ -17,7 +17,11 @@ const CAP_MS = 30_000
 const SETPRIV = '/usr/bin/setpriv'
 
 /** Good when it exits 0 within `timeoutMs` (at most 30 s). Never rejects. */
-export function execProbe(argv: readonly string[], timeoutMs: number, place: ExecPlace): Promise<ProbeResult> {
+export function execProbe(
+  argv: readonly string[],
+  timeoutMs: number,
+  place: ExecPlace,
+): Promise<ProbeResult> {
   const { cwd, env, user } = place
   const whole = user === null ? argv : asUser(user, argv)
   return new Promise(resolve => {

@@ -12,9 +12,10 @@ import { type ExecPlace, execProbe } from './exec-probe.ts'
 const BODY_MAX_BYTES = 64 * 1024
 
 /** `place`: as whom and where an exec probe runs; the others need none. */
-export function runProbe(probe: Probe, timeoutMs: number, place: ExecPlace): Promise<ProbeResult> {
+export function runProbe(probe: Probe, timeoutMs: number, place: ExecPlace | null): Promise<ProbeResult> {
   if (probe.kind === 'http') return httpProbe(probe.url, timeoutMs)
   if (probe.kind === 'tcp') return tcpProbe(probe.host, probe.port, timeoutMs)
+  if (!place) return Promise.resolve({ ok: false, reason: 'no place to run it in' })
   return execProbe(probe.argv, timeoutMs, place)
 }
 

@@ -26,10 +26,15 @@ export interface ProbedRun {
  * as a spare. Run ids sort by time, so an older spare is the run that is being replaced.
  */
 export function runsOf(view: ModuleView): ModuleView[] {
-  const incoming = view.spares.find(spare => spare.pid !== null && (view.run_id === null || spare.run_id > view.run_id))
+  const incoming = view.spares.find(
+    spare => spare.pid !== null && (view.run_id === null || spare.run_id > view.run_id),
+  )
   if (!incoming) return [view]
   const { run_id, pid } = incoming
-  return [view, { ...view, name: incomingName(view.name), state: 'starting', run_id, pid, started_at: null, spares: [] }]
+  return [
+    view,
+    { ...view, name: incomingName(view.name), state: 'starting', run_id, pid, started_at: null, spares: [] },
+  ]
 }
 
 /** The keeper's name for the incoming run of a reload. */

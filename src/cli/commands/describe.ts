@@ -1,0 +1,145 @@
+/**
+ * `mark describe M`: all about one module: how it is, how it is declared, how it last ended. Names of variables and
+ * secrets, never a value.
+ */
+import { describeExit } from '../../core/exit.ts'
+import type { ModuleSpec, Plan } from '../../core/plan.ts'
+import { resolveTargets } from '../../core/targets.ts'
+import { formatDuration } from '../../core/time.ts'
+import type { ModuleView } from '../../core/view.ts'
+import { peekChecked } from '../../host/atomic-file.ts'
+import { askDaemon } from '../../host/daemon-client.ts'
+import { MarkError } from '../../core/errors.ts'
+import type { CliContext } from '../context.ts'
+import { askFleet } from '../fleet.ts'
+import { paintHealth, paintState } from '../paint.ts'
+import { bytes, pad, percent, span } from '../table.ts'
+import { visible, visibleCell } from '../visible.ts'
+
+const DAEMON_MS = 1_000
+
+/** The archive's view of an exit, as far as it is shown; every key may be absent in an older archive. */
+interface ExitRow {
+  readonly run_id: string
+  readonly at: string
+  readonly known: boolean
+  readonly code: number | null
+  readonly signal: string | null
+  readonly oom: boolean | null
+  readonly uptime_s: number | null
+  readonly reason: string | null
+}
+
+interface Dossier {
+  readonly traceback?: string | null
+  readonly lines?: readonly string[]
+  readonly count?: number
+}
+
+export async function describe(context: CliContext, word: string): Promise<number> {
+  const state = context.stateDir()
+  const { document } = await askFleet(context)
+  const plan = peekChecked(state.plan).value as Plan | null
+  const names = document.modules.map(module => module.name)
+  const [name, ...more] = resolveTargets([word], { modules: names, groups: {} })
+  const view = document.modules.find(module => module.name === name)
+  if (view === undefined || more.length > 0) {
+    throw new MarkError('MARK_USAGE', `\`${visible(word)}\` means several modules.`, 'describe takes one.')
+  }
+  const spec = plan?.modules.find(candidate => candidate.name === name) ?? null
+  const exits = await exitsOf(state.daemonSocket, view.name)
+  const last = exits?.[0]
+  const dossier = last ? await dossierOf(state.daemonSocket, last.run_id) : null
+  if (context.options.json) context.json({ module: view, config: spec && shownSpec(spec), exits, dossier })
+  else print(context, view, spec, exits, dossier)
+  return 0
+}
+
+async function exitsOf(socket: string, name: string): Promise<ExitRow[] | null> {
+  const page = (await askDaemon(socket, `/api/v1/modules/${name}/exits?limit=5`, DAEMON_MS)) as { exits?: ExitRow[] } | null
+  return page?.exits ?? null
+}
+
+async function dossierOf(socket: string, runId: string): Promise<Dossier | null> {
+  const exit = (await askDaemon(socket, `/api/v1/exits/${runId}`, DAEMON_MS)) as { dossier?: Dossier | null } | null
+  return exit?.dossier ?? null
+}
+
+/** The declaration without the values of its environment. */
+function shownSpec(spec: ModuleSpec) {
+  return { ...spec, environment: Object.keys(spec.environment).sort() }
+}
+
+function print(
+  context: CliContext,
+  view: ModuleView,
+  spec: ModuleSpec | null,
+  exits: readonly ExitRow[] | null,
+  dossier: Dossier | null,
+): void {
+  const show = (rows: readonly (readonly [string, string | null])[]): void => {
+    for (const [title, value] of rows) if (value !== null) context.out(`  ${context.paint('dim', pad(title, 14))} ${value}`)
+  }
+  context.out(`${context.paint('bold', view.name)}  ${paintState(context.paint, view.state)}  ${visibleCell(view.reason)}`)
+  show(runRows(view, context))
+  if (spec) {
+    context.out(context.paint('bold', 'declared'))
+    show(specRows(spec))
+  }
+  if (exits && exits.length > 0) {
+    context.out(context.paint('bold', 'last exits'))
+    for (const exit of exits) {
+      const reason = exit.reason ? `  ${visibleCell(exit.reason)}` : ''
+      context.out(`  ${exit.at}  ${pad(describeExit(exit), 16)}  up ${span(exit.uptime_s)}${reason}`)
+    }
+  }
+  if (dossier) printDossier(context, dossier)
+}
+
+function printDossier(context: CliContext, dossier: Dossier): void {
+  const count = (dossier.count ?? 1) > 1 ? ` (${dossier.count} times)` : ''
+  const traceback = dossier.traceback ? dossier.traceback.split('\n') : null
+  context.out(context.paint('bold', traceback ? `traceback${count}` : `last lines${count}`))
+  for (const line of traceback ?? (dossier.lines ?? []).slice(-10)) context.out(`  ${visible(line)}`)
+}
+
+type Row = readonly [string, string | null]
+
+function runRows(view: ModuleView, context: CliContext): Row[] {
+  const { hold, last_exit: exit } = view
+  return [
+    ['kind', view.kind],
+    ['health', paintHealth(context.paint, view.health)],
+    ['pid', view.pid === null ? null : String(view.pid)],
+    ['run', view.run_id],
+    ['started', view.started_at],
+    ['uptime', view.uptime_s === null ? null : span(view.uptime_s)],
+    ['restarts', String(view.restarts)],
+    ['next start', view.next_start_at],
+    ['held', hold && `${visibleCell(hold.reason)} (by ${visibleCell(hold.by)}, ${hold.at})`],
+    ['cpu', view.cpu_percent === null ? null : percent(view.cpu_percent)],
+    ['memory', view.memory_bytes === null ? null : bytes(view.memory_bytes)],
+    ['disk', view.disk_bytes === null ? null : bytes(view.disk_bytes)],
+    ['last exit', exit && `${describeExit(exit)}, ${exit.at}, up ${span(exit.uptime_s)}`],
+  ]
+}
+
+function specRows(spec: ModuleSpec): Row[] {
+  const { restart, stop } = spec
+  const budget = restart.budget.map(({ count, windowMs }) => `${count}/${formatDuration(windowMs)}`).join(', ')
+  const list = (items: readonly string[]): string | null => (items.length === 0 ? null : items.map(visibleCell).join(' '))
+  return [
+    ['command', list(spec.argv)],
+    ['directory', visibleCell(spec.workingDir)],
+    ['user', spec.user],
+    ['depends on', list(spec.dependsOn.map(dependency => `${dependency.name} (${dependency.condition})`))],
+    ['ready', spec.ready.kind === 'delay' ? `after ${formatDuration(spec.ready.delayMs)}` : `by ${spec.ready.kind}`],
+    ['health probe', spec.health ? `${spec.health.probe.kind} each ${formatDuration(spec.health.intervalMs)}, then ${spec.health.action}` : 'process alive'],
+    ['restart', `${restart.policy}, ${formatDuration(restart.delayMs)} to ${formatDuration(restart.maxDelayMs)}, at most ${budget}, then ${restart.whenSpent}`],
+    ['stop', `${stop.signal}, then SIGKILL after ${formatDuration(stop.graceMs)}`],
+    ['lock', spec.lock],
+    ['env files', list(spec.envFiles)],
+    ['variables', list(Object.keys(spec.environment).sort())],
+    ['secrets', list(spec.secrets)],
+  ]
+}

@@ -1,0 +1,331 @@
+/**
+ * Puts the daemon together: what the keeper tells goes to evidence, probes, samples, archive and API, and back go only
+ * asks. Each part may fail alone. Decides nothing itself; reads no environment and no arguments.
+ */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Push } from '../contract/keeper.ts'
+import { MarkError } from '../core/errors.ts'
+import type { ModuleSpec, Plan } from '../core/plan.ts'
+import type { FleetEvent, ModuleView, StatusDocument } from '../core/view.ts'
+import type { Clock } from '../host/clock.ts'
+import { readSecretsEnv } from '../host/environment.ts'
+import { loadLibc } from '../host/libc.ts'
+import { livePath } from '../host/log-file.ts'
+import { tailLines } from '../host/log-reader.ts'
+import type { StateDir } from '../host/state-dir.ts'
+import { ulid } from '../host/ulid.ts'
+import { makeApp } from './api/app.ts'
+import type { ApiDeps } from './api/deps.ts'
+import { type ApiServer, serveApi } from './api/server.ts'
+import { StreamHub } from './api/stream.ts'
+import { ArchiveClient } from './archive/client.ts'
+import { Witness } from './evidence/witness.ts'
+import { FleetView } from './fleet-view.ts'
+import { guardedPattern } from './guarded-pattern.ts'
+import { ExecPlaces } from './health/exec-place.ts'
+import { logSource } from './health/log-source.ts'
+import { runProbe } from './health/probe.ts'
+import { Prober } from './health/prober.ts'
+import { type KeeperConnection, KeeperLink } from './keeper-link.ts'
+import { RunBook } from './run-book.ts'
+import { Sampler } from './sampling/sampler.ts'
+import { UptimeBook } from './uptime/uptime-book.ts'
+
+export interface DaemonOptions {
+  readonly state: StateDir
+  readonly clock: Clock
+  readonly version: string
+  readonly pid: number
+  readonly credentialsDir: string | undefined
+  readonly connect: () => Promise<KeeperConnection>
+  /** One line for the daemon's log. */
+  readonly say: (line: string) => void
+}
+
+const RETAIN_EVERY_MS = 3_600_000
+const LISTEN_RETRY_MS = 1000
+
+export class Daemon {
+  readonly #options: DaemonOptions
+  readonly #archive: ArchiveClient
+  readonly #book: RunBook
+  readonly #witness: Witness | null
+  readonly #prober: Prober
+  readonly #places: ExecPlaces
+  readonly #sampler: Sampler
+  readonly #uptime: UptimeBook
+  readonly #view: FleetView
+  readonly #stream: StreamHub
+  readonly #link: KeeperLink
+  readonly #retain: NodeJS.Timeout
+  #plan: Plan | null = null
+  #archiveProblem: string | null = null
+  #server: ApiServer | null = null
+  #closed = false
+
+  constructor(options: DaemonOptions) {
+    const { state, clock, say } = options
+    this.#options = options
+    this.#archive = new ArchiveClient(
+      { archive: state.archive, journal: state.journal, logs: state.logs },
+      { imported: exits => this.#imported(exits), problem: problem => this.#archiveChanged(problem) },
+    )
+    this.#book = new RunBook(runId => this.#archive.ask('startOffset', runId))
+    const libc = loadLibc()
+    this.#witness = libc && new Witness({ libc, state, clock, report: say })
+    if (!libc) say('no pidfds here: an exit while the keeper is away may stay unknown')
+    this.#places = new ExecPlaces(state, options.credentialsDir)
+    this.#prober = this.#makeProber()
+    this.#sampler = new Sampler(clock, module => [
+      livePath(state.logs, module),
+      join(state.logs, module),
+      join(state.state, module),
+    ])
+    this.#uptime = new UptimeBook(clock, query => this.#archive.ask('uptime', query))
+    this.#view = this.#makeView()
+    this.#stream = new StreamHub({
+      snapshot: () => this.#view.document(),
+      missed: (journalId, seq, limit) => this.#missed(journalId, seq, limit),
+    })
+    this.#link = new KeeperLink(
+      options.connect,
+      { pid: options.pid, version: options.version },
+      {
+        beforeHello: async () => await this.#witness?.settle(),
+        up: (plan, status) => this.#up(plan, status),
+        planned: (plan, status) => this.#planned(plan, status),
+        push: push => this.#push(push),
+        down: () => this.#down(),
+      },
+    )
+    this.#retain = setInterval(() => this.#forgetOld(), RETAIN_EVERY_MS)
+    this.#retain.unref()
+  }
+
+  /** Connects and listens. Never rejects: what fails is tried again. */
+  start(): void {
+    this.#link.start()
+    void this.#listen()
+  }
+
+  /** Ends in good order; takes well under a second. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#retain)
+    this.#link.close()
+    this.#prober.close()
+    this.#sampler.close()
+    this.#uptime.close()
+    this.#witness?.close()
+    this.#stream.close()
+    await Promise.all([this.#server?.close(), this.#archive.close()])
+  }
+
+  #makeProber(): Prober {
+    const { state, clock, say } = this.#options
+    return new Prober({
+      clock,
+      probe: async (spec, probe, timeoutMs, view) => {
+        const place = probe.kind === 'exec' ? await this.#place(spec, view.run_id as string) : null
+        return await runProbe(probe, timeoutMs, place)
+      },
+      tell: (module, runId, found, reason) => {
+        this.#link
+          .ask({ ask: 'probed', module, run_id: runId, found, reason })
+          .catch((error: Error) =>
+            say(`the keeper did not take what a probe found of ${module}: ${error.message}`),
+          )
+      },
+      log: logSource({
+        logs: state.logs,
+        clock,
+        startOf: runId => this.#book.startOf(runId),
+        matcher: guardedPattern,
+      }),
+    })
+  }
+
+  #place(spec: ModuleSpec, runId: string): ReturnType<ExecPlaces['of']> {
+    if (!this.#plan) throw new MarkError('MARK_NOT_RUNNING', 'No plan is known yet.')
+    return this.#places.of(this.#plan, spec, runId)
+  }
+
+  #makeView(): FleetView {
+    return new FleetView({
+      resources: module => this.#sampler.resources(module),
+      fingerprint: runId => this.#book.fingerprint(runId),
+      uptimePercent: module => this.#uptime.percent(module),
+      degraded: () => (this.#archiveProblem === null ? [] : [this.#archiveProblem]),
+      nowMs: () => this.#options.clock.now().wallMs,
+    })
+  }
+
+  #up(plan: Plan | null, status: StatusDocument): void {
+    this.#planned(plan, status)
+    this.#witness?.linkUp()
+    this.#prober.linkUp()
+    this.#archive.wake()
+    void this.#recallFingerprints()
+    this.#uptime.touch(status.modules.map(module => module.name))
+    this.#options.say('connected to the keeper')
+  }
+
+  #planned(plan: Plan | null, status: StatusDocument): void {
+    this.#plan = plan
+    if (plan) this.#prober.setPlan(plan)
+    this.#archive.secrets(Object.values(readSecretsEnv(this.#options.state)))
+    const names = new Set(status.modules.map(module => module.name))
+    this.#view.replace(status)
+    this.#prober.keepOnly(names)
+    this.#uptime.keepOnly(names)
+    for (const module of status.modules) this.#prober.observe(module)
+    this.#watchRuns()
+    this.#witness?.keepOnly(new Set(status.modules.flatMap(runIdsOf)))
+    this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
+    for (const module of this.#view.modules()) this.#stream.publish({ kind: 'module', value: module })
+  }
+
+  #push(push: Exclude<Push, { push: 'plan' }>): void {
+    if (push.push === 'event') {
+      this.#happened(push.event)
+      return
+    }
+    if (push.push === 'fleet') {
+      this.#view.setFleet(push.fleet)
+      this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
+      return
+    }
+    // The keeper's own children, such as this daemon, are no modules.
+    if (push.module.name.startsWith('@')) return
+    this.#view.setModule(push.module)
+    this.#prober.observe(push.module)
+    this.#watchRuns()
+    this.#stream.publish({ kind: 'module', value: this.#view.complete(push.module) })
+  }
+
+  #happened(event: FleetEvent): void {
+    this.#book.note(event)
+    if (event.kind === 'exited' && event.run_id !== null) {
+      this.#archive.note({
+        runId: event.run_id,
+        resources: this.#sampler.history(event.run_id),
+        heartbeat: null,
+      })
+      this.#witness?.confirmed(event.run_id)
+      this.#places.forget(event.run_id)
+    }
+    this.#archive.wake()
+    if (event.module !== null && this.#view.has(event.module)) this.#uptime.touch([event.module])
+    this.#stream.publish({ kind: 'event', value: event })
+  }
+
+  /** Every live run is held as evidence and sampled. */
+  #watchRuns(): void {
+    const modules = this.#view.raw()
+    const runs = modules.flatMap(module => {
+      const { name, pid, run_id: runId } = module
+      return pid !== null && runId !== null ? [{ module: name, runId, pid }] : []
+    })
+    const spares = modules.flatMap(module => module.spares)
+    for (const run of runs) this.#witness?.hold(run)
+    for (const { pid, run_id: runId } of spares) if (pid !== null) this.#witness?.hold({ runId, pid })
+    this.#sampler.observe(
+      runs,
+      modules.map(module => module.name),
+    )
+  }
+
+  #down(): void {
+    this.#view.keeperGone()
+    this.#prober.linkDown()
+    this.#witness?.linkDown()
+    this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
+    if (!this.#closed) this.#options.say('the keeper is away')
+  }
+
+  #imported(exits: readonly { module: string; runId: string; fingerprint: string | null }[]): void {
+    for (const exit of exits) this.#book.learn(exit.runId, exit.fingerprint)
+    const names = new Set(exits.map(exit => exit.module).filter(name => this.#view.has(name)))
+    this.#uptime.touch(names)
+    for (const name of names) {
+      const module = this.#view.module(name)
+      if (module) this.#stream.publish({ kind: 'module', value: module })
+    }
+  }
+
+  async #recallFingerprints(): Promise<void> {
+    try {
+      this.#imported(await this.#archive.ask('fingerprints'))
+    } catch {
+      // an archive that is off has said so itself
+    }
+  }
+
+  #archiveChanged(problem: string | null): void {
+    this.#options.say(problem ?? 'the archive works again')
+    this.#archiveProblem = problem
+    if (this.#view.fleet()) this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
+    if (problem === null) void this.#recallFingerprints()
+  }
+
+  async #missed(
+    journalId: string,
+    seq: number,
+    limit: number,
+  ): ReturnType<ConstructorParameters<typeof StreamHub>[0]['missed']> {
+    const afterId = await this.#archive.ask('idOf', { journalId, seq })
+    if (afterId === null) return null
+    return await this.#archive.ask('events', { module: null, sinceMs: null, beforeId: null, afterId, limit })
+  }
+
+  #forgetOld(): void {
+    const keepMs = this.#plan?.retention.eventsMs
+    if (keepMs !== undefined) this.#archive.retain(this.#options.clock.now().wallMs - keepMs)
+  }
+
+  async #listen(): Promise<void> {
+    const { state, say } = this.#options
+    const failed = (error: unknown): void => say(`the API failed: ${(error as Error).stack ?? String(error)}`)
+    try {
+      this.#server = await serveApi(
+        makeApp(this.#apiDeps(failed), ['localhost', 'mark']),
+        state.daemonSocket,
+        failed,
+      )
+      if (this.#closed) await this.#server.close()
+    } catch (error) {
+      failed(error)
+      if (!this.#closed) setTimeout(() => void this.#listen(), LISTEN_RETRY_MS).unref()
+    }
+  }
+
+  #apiDeps(failed: (error: unknown) => void): ApiDeps {
+    const { state, clock, version } = this.#options
+    return {
+      fleet: () => this.#view.document(),
+      module: name => this.#view.module(name),
+      keeperUp: () => this.#link.isUp,
+      ask: ask => this.#link.ask(ask),
+      archive: {
+        events: query => this.#archive.ask('events', query),
+        exits: query => this.#archive.ask('exits', query),
+        exit: runId => this.#archive.ask('exit', runId),
+      },
+      logs: {
+        tail: (module, count, before) =>
+          tailLines(state.logs, module, count, before === null ? {} : { before }),
+      },
+      stream: this.#stream,
+      matcher: guardedPattern,
+      version,
+      nowMs: () => clock.now().wallMs,
+      mintKillId: () => `K-${ulid(clock.now().wallMs, randomBytes)}`,
+      failed,
+    }
+  }
+}
+
+function runIdsOf(module: ModuleView): string[] {
+  return [module.run_id, ...module.spares.map(spare => spare.run_id)].filter(id => id !== null)
+}

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { afterEach, test } from 'node:test'
+import { loadLibc } from './libc.ts'
+import { alive, childrenOfMainThread, readStat } from './proc.ts'
+import { killSurvivors, type RunIdentity, type SurvivorOptions, survivors } from './process-tree.ts'
+
+/**
+ * Nasty trees. Each leaves one or more processes behind, says their pids and `done`, then waits to be told to end
+ * (or ends at once). The environment variable MARK_RUN_ID is the run's unless it is wiped.
+ */
+const TREES = `
+import os, sys, time
+def say(*words): os.write(1, (' '.join(map(str, words)) + '\\n').encode())
+def fork(then):
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(read)
+        then(write)
+        os._exit(0)
+    os.close(write)
+    return pid, read
+def sleep(write=None):
+    if write is not None: os.write(write, b'%d' % os.getpid())
+    os.execvp('sleep', ['sleep', '60'])
+def wiped(write):
+    os.write(write, b'%d' % os.getpid())
+    os.execve('/bin/sleep', ['sleep', '60'], {})
+def double(write, setsid, then):
+    if setsid: os.setsid()
+    if os.fork() == 0: then(write)
+    os._exit(0)
+def double_fork(write): double(write, False, sleep)
+def daemonised(write): double(write, True, sleep)
+def wiped_double(write): double(write, False, wiped)
+def own_group(write):
+    os.setpgid(0, 0)
+    wiped(write)
+def own_session_deep(write):
+    os.setsid()
+    pid, read = fork(wiped)
+    os.write(write, b'%d %s' % (os.getpid(), os.read(read, 20)))
+    os.environb and time.sleep(60)
+tree = globals()[sys.argv[1]]
+pid, read = fork(tree)
+found = b''
+while True:
+    piece = os.read(read, 100)
+    if not piece: break
+    found += piece
+    if not os.environ.get('WAIT_EOF'): break
+say(found.decode())
+if sys.argv[2] == 'end': os._exit(3)
+sys.stdin.readline()
+`
+
+const started: ChildProcess[] = []
+const stray: number[] = []
+
+afterEach(async () => {
+  for (const pid of stray.splice(0)) {
+    const stat = readStat(pid)
+    if (stat && ['sleep', 'python3'].includes(stat.comm) && alive(stat)) process.kill(pid, 'SIGKILL')
+  }
+  for (const child of started.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+})
+
+const libc = loadLibc()!
+libc.setSubreaper()
+
+interface Tree {
+  readonly run: RunIdentity
+  readonly left: number[]
+  readonly child: ChildProcess
+}
+
+async function grow(shape: string, how: 'end' | 'stay', runId = `run-${shape}-${how}`): Promise<Tree> {
+  const child = spawn('python3', ['-c', TREES, shape, how], {
+    detached: true,
+    env: { PATH: process.env.PATH, MARK_RUN_ID: runId },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  started.push(child)
+  const startTime = readStat(child.pid!)!.startTime
+  const ended = how === 'end' ? once(child, 'exit') : null
+  const [said] = await once(child.stdout, 'data')
+  await ended
+  const left = String(said).trim().split(' ').map(Number)
+  stray.push(...left)
+  return { run: { pid: child.pid!, runId, startTime }, left, child }
+}
+
+function options(full: boolean, known: readonly number[] = []): SurvivorOptions {
+  return { keeperPid: process.pid, known: new Set(known), full }
+}
+
+function sorted(pids: readonly number[]): number[] {
+  return [...pids].sort((a, b) => a - b)
+}
+
+const SHAPES = ['sleep', 'double_fork', 'daemonised', 'wiped', 'wiped_double', 'own_group', 'own_session_deep']
+/** A session of its own and no environment: only descent tells, and that is gone with the main process. */
+const UNTRACEABLE_BY_SCAN = new Set<string>()
+
+for (const shape of SHAPES) {
+  for (const full of [false, true]) {
+    const look = full ? 'the scan of all processes' : 'the look at our orphans'
+    test(`${look} finds what a dead run left behind: ${shape}`, async () => {
+      if (UNTRACEABLE_BY_SCAN.has(shape)) return
+      const { run, left } = await grow(shape, 'end')
+      assert.deepEqual(sorted(survivors(run, options(full))), sorted(left))
+      assert.equal(killSurvivors(left, 'SIGKILL', libc), left.length)
+      for (const pid of left) while (alive(readStat(pid) ?? { pid, startTime: -1 })) await new Promise(setImmediate)
+      for (const pid of left) libc.reap(pid)
+      assert.deepEqual(survivors(run, options(full)), [])
+    })
+  }
+}
+
+test('of a run that lives, everything but its main process is named, whatever it did to hide', async () => {
+  for (const shape of ['sleep', 'own_group', 'own_session_deep', 'wiped']) {
+    const { run, left } = await grow(shape, 'stay')
+    for (const full of [false, true]) {
+      assert.deepEqual(sorted(survivors(run, options(full))), sorted(left), `${shape} ${full}`)
+    }
+  }
+})
+
+test('other runs, the keeper, and what the keeper knows are never named', async () => {
+  const one = await grow('double_fork', 'end', 'run-one')
+  const two = await grow('double_fork', 'end', 'run-two')
+  for (const full of [false, true]) {
+    assert.deepEqual(survivors(one.run, options(full)), one.left)
+    assert.deepEqual(survivors(two.run, options(full)), two.left)
+    assert.deepEqual(survivors(one.run, options(full, one.left)), [])
+    const everything = survivors({ pid: process.pid, runId: 'none', startTime: null }, options(full))
+    assert.equal(everything.includes(process.pid), false)
+  }
+})
+
+test('a known process and what it started is not swept with the run that started it', async () => {
+  const { run, left } = await grow('own_session_deep', 'stay')
+  const [leader = 0] = left
+  assert.deepEqual(survivors(run, options(true, [leader])), [])
+})
+
+test('a stranger that has the pid of a dead run by now keeps its session', async () => {
+  const { run, left } = await grow('wiped', 'stay')
+  const earlier = { ...run, runId: 'dead-before', startTime: run.startTime! - 500 }
+  assert.deepEqual(survivors(earlier, options(true)), [])
+  assert.equal(left.every(pid => alive(readStat(pid)!)), true)
+})
+
+test('without a pid on record the run id in the environment is enough', async () => {
+  const { run, left } = await grow('daemonised', 'end')
+  assert.deepEqual(survivors({ ...run, pid: null, startTime: null }, options(true)), left)
+})
+
+test('a zombie is not a survivor, and is not signalled', async () => {
+  const child = spawn('sh', ['-c', '(exit 0) & echo $!; exit 0'], { detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+  const run = { pid: child.pid!, runId: 'zombies', startTime: readStat(child.pid!)!.startTime }
+  const ended = once(child, 'exit')
+  const orphan = Number(String((await once(child.stdout, 'data'))[0]))
+  await ended
+  while (readStat(orphan)?.state !== 'Z') await new Promise(setImmediate)
+  for (const full of [false, true]) assert.deepEqual(survivors(run, options(full)), [])
+  assert.equal(killSurvivors([orphan], 'SIGKILL', libc), 0)
+  libc.reap(orphan)
+})
+
+test('killing works without libc, and a pid that is gone is passed over', async () => {
+  const { left } = await grow('double_fork', 'end')
+  assert.equal(killSurvivors([...left, 2 ** 22 + 1], 'SIGKILL', null), 1)
+})
+
+test('looking costs next to nothing when a run left nothing', async () => {
+  const child = spawn('true', { detached: true })
+  const run = { pid: child.pid!, runId: 'clean', startTime: readStat(child.pid!)!.startTime }
+  await once(child, 'exit')
+  assert.deepEqual(childrenOfMainThread(process.pid), [])
+  const began = performance.now()
+  for (let i = 0; i < 200; i++) assert.deepEqual(survivors(run, options(false)), [])
+  const eachMs = (performance.now() - began) / 200
+  assert.ok(eachMs < 2, `${eachMs} ms`)
+})
