@@ -1,7 +1,8 @@
 /**
- * `npm run build`: JavaScript and declarations into dist/, the JSON Schema into schema/. Always starts clean, so that
- * nothing old is ever packed. `--into DIR` builds a whole package directory elsewhere and leaves the checkout alone.
- * npm runs no scripts here (`ignore-scripts`), so it must be called before `npm pack` and `npm publish`.
+ * `npm run build`: JavaScript and declarations into dist/, the JSON Schema into schema/. Always starts
+ * clean, so that nothing old is ever packed. `--into DIR` builds a whole package directory elsewhere and
+ * leaves the checkout alone. npm runs no scripts here (`ignore-scripts`), so it must be called before `npm
+ * pack` and `npm publish`.
  */
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'

@@ -1,6 +1,7 @@
 /**
- * `npm run check`: the one command before a commit. Format, lint, types side by side, then unit, house, contract and
- * story tests; under a minute. Exit 1 on any failure, with what failed printed in full. Runs on Node 18 and later.
+ * `npm run check`: the one command before a commit. Format, lint, types side by side, then unit, house,
+ * contract and story tests; under a minute. Exit 1 on any failure, with what failed printed in full. Runs on
+ * Node 18 and later.
  */
 import { join } from 'node:path'
 import { ROOT, requireNode, run } from './runtime.js'

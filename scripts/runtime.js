@@ -1,6 +1,6 @@
 /**
- * Finds the Node that MARK is developed and run with, and passes commands on to it. Runs on Node 18 and later,
- * before anything is installed: it may import nothing from npm.
+ * Finds the Node that MARK is developed and run with, and passes commands on to it. Runs on Node 18 and
+ * later, before anything is installed: it may import nothing from npm.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -38,8 +38,8 @@ export function requireNode() {
 }
 
 /**
- * Runs a command and collects what it prints. Resolves to its exit code (a signal counts as 1), the text of both
- * streams, and how long it took.
+ * Runs a command and collects what it prints. Resolves to its exit code (a signal counts as 1), the text of
+ * both streams, and how long it took.
  */
 export function run(command, args, options = {}) {
   const began = Date.now()

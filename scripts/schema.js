@@ -1,4 +1,5 @@
-// Writes schema/mark.schema.json, the JSON Schema of mark.yaml for editors. Run by the build, with the pinned Node.
+// Writes schema/mark.schema.json, the JSON Schema of mark.yaml for editors.
+// Run by the build, with the pinned Node.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { jsonSchema } from '../src/contract/config/schema.ts'
 

@@ -1,7 +1,7 @@
 /**
- * `npm start`: installs what is missing, checks the paper fleet and runs it in the foreground until Ctrl-C. Runs on
- * Node 18 and later on a fresh checkout, before anything is installed: it may import nothing from npm. Passes on
- * signals and the exit code of `mark up`.
+ * `npm start`: installs what is missing, checks the paper fleet and runs it in the foreground until Ctrl-C.
+ * Runs on Node 18 and later on a fresh checkout, before anything is installed: it may import nothing from
+ * npm. Passes on signals and the exit code of `mark up`.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -29,9 +29,8 @@ foreground(node, [MARK, '--file', CONFIG, 'up'])
 
 function install() {
   if (pinnedNode()) return
-  say(
-    `${existsSync(join(ROOT, 'node_modules')) ? 'the pinned Node is missing' : 'nothing is installed yet'}: npm ci --ignore-scripts`,
-  )
+  const isFresh = !existsSync(join(ROOT, 'node_modules'))
+  say(`${isFresh ? 'nothing is installed yet' : 'the pinned Node is missing'}: npm ci --ignore-scripts`)
   const { status } = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
     cwd: ROOT,
     stdio: 'inherit',
@@ -40,8 +39,8 @@ function install() {
 }
 
 /**
- * In a session of its own, so that a Ctrl-C reaches it once, through here: `mark up` takes a second one as the wish
- * to stop without grace.
+ * In a session of its own, so that a Ctrl-C reaches it once, through here: `mark up` takes a second one as
+ * the wish to stop without grace.
  */
 function foreground(command, args) {
   const child = spawn(command, args, { cwd: ROOT, env, stdio: 'inherit', detached: true })

@@ -28,5 +28,11 @@ function outcomeOf(type, data, error) {
     }
   }
   if (type === 'test:pass') return { outcome: 'passed', reason: null }
-  return { outcome: 'failed', reason: inspect(error?.cause ?? error, { depth: 6 }) }
+  return { outcome: 'failed', reason: explain(error?.cause ?? error) }
+}
+
+/** An assertion says all in its message; of any other error its own properties are told, too. */
+function explain(error) {
+  const text = error?.code === 'ERR_ASSERTION' ? String(error.stack) : inspect(error, { depth: 6 })
+  return text.replace(/^ +at .*node:internal.*\n?/gm, '').trimEnd()
 }

@@ -1,8 +1,9 @@
 /**
- * `npm test`: runs every test, two files at a time, and ends with one plain line `N passed, N failed, N skipped`.
- * Exit 1 when anything failed or nothing ran. Arguments: words that a file's path must contain (any of them);
- * `--fast` leaves out what starts whole fleets or needs a registry; `--root DIR` looks in another tree.
- * Runs on Node 18 and later; the tests run on the pinned Node, one process each, ended at FILE_LIMIT_MS.
+ * `npm test`: runs every test, two files at a time, and ends with one plain line `N passed, N failed, N
+ * skipped`. Exit 1 when anything failed or nothing ran. Arguments: words that a file's path must contain
+ * (any of them); `--fast` leaves out what starts whole fleets or needs a registry; `--root DIR` looks in
+ * another tree. Runs on Node 18 and later; the tests run on the pinned Node, one process each, ended at
+ * FILE_LIMIT_MS.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -12,7 +13,6 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { ROOT, requireNode } from './runtime.js'
 
-const FILE_LIMIT_MS = Number(process.env.MARK_TEST_LIMIT_MS ?? 300_000)
 const AT_ONCE = 2
 const FOLDERS = ['test/simulation', 'test/system', 'src', 'test', 'scripts', 'bench', 'examples', 'python']
 const SLOW = /^(?:test\/(?:system|simulation|chaos)\/|test\/package\.test\.ts$|examples\/|python\/)/
@@ -23,6 +23,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 })
 const root = values.root
+const FILE_LIMIT_MS = Number(process.env.MARK_TEST_LIMIT_MS ?? (values.fast ? 60_000 : 300_000))
 const scratch = mkdtempSync(join(tmpdir(), 'mark-test-'))
 const running = new Set()
 const node = requireNode()

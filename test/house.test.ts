@@ -213,6 +213,7 @@ describe('imports', () => {
 
   test('with a computed name are marked, because no one can follow them', () => {
     assert.deepEqual(kinds('const a = await import(name)'), ['computed '])
+    assert.deepEqual(kinds('class A {\n  import(events) {\n  }\n}\nnew A().import(b)'), [])
   })
 })
 
@@ -228,7 +229,8 @@ describe('functions', () => {
 
   test('are not loops, conditions or objects', () => {
     const text =
-      'for (const a of b) {\n}\nif (c) {\n} else {\n}\nwhile (d) {\n}\ntry {\n} catch (e) {\n}\nconst f = {}\n'
+      'for (const a of b) {\n}\nif (c) {\n} else {\n}\nwhile (d) {\n}\n' +
+      'try {\n} catch (e) {\n}\nconst f = {}\n'
     assert.deepEqual(spans(text), [])
   })
 

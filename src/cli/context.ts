@@ -31,10 +31,8 @@ export interface Border {
   columns(): number
   rows(): number
   /** Writes as given, without a newline. */
-  write(text: string): void
+  write(text: string | Uint8Array): void
   writeErr(text: string): void
-  /** To stdout, byte for byte. */
-  writeBytes(bytes: Uint8Array): void
   /** Returns how to stop listening. */
   onSignal(name: 'SIGINT' | 'SIGTERM' | 'SIGHUP', handler: () => void): () => void
 }
@@ -63,7 +61,8 @@ export interface CliContext extends Omit<Border, 'columns'> {
 export function createContext(border: Border, options: GlobalOptions): CliContext {
   const wants = (isTty: boolean): boolean => wantsColor(border.env, { isTty, noColor: options.noColor })
   const err = (line: string): void => border.writeErr(`${line}\n`)
-  const place = (): Place => findPlace({ cwd: border.cwd, env: border.env, file: options.file, stateDir: options.stateDir })
+  const place = (): Place =>
+    findPlace({ cwd: border.cwd, env: border.env, file: options.file, stateDir: options.stateDir })
   return {
     ...border,
     columns: border.columns(),

@@ -32,19 +32,29 @@ export function readDisk(state: StateDir): Disk {
   return { plan, children, live: liveRuns(state), keeperPid: lockHolder(state.keeperLock), degraded }
 }
 
-/** Runs whose process lives: pid, start time and boot id all agree. */
+/** Modules' runs whose process lives. MARK's own children (`@daemon`) are not among them. */
 export function liveRuns(state: StateDir): LiveRun[] {
+  return everyLiveRun(state).filter(run => !run.module.startsWith('@'))
+}
+
+/** Runs whose process lives: pid, start time and boot id all agree. */
+export function everyLiveRun(state: StateDir): LiveRun[] {
   const boot = bootId()
   return readRunRecords(state).filter(
     (run): run is LiveRun =>
-      run.boot_id === boot && run.pid !== null && run.start_time !== null && alive({ pid: run.pid, startTime: run.start_time }),
+      run.boot_id === boot &&
+      run.pid !== null &&
+      run.start_time !== null &&
+      alive({ pid: run.pid, startTime: run.start_time }),
   )
 }
 
 /** The status document from disk alone (`unsupervised`, `stopped`, or `degraded` when a keeper is there but mute). */
 export function diskStatus(state: StateDir, disk: Disk): StatusDocument {
   const latches = readLatches(state.latchDir)
-  const unreadable = latches.unreadable.map(file => `the kill switch entry ${file} cannot be read: it counts as halt for all`)
+  const unreadable = latches.unreadable.map(
+    file => `the kill switch entry ${file} cannot be read: it counts as halt for all`,
+  )
   return statusFromDisk({
     plan: disk.plan,
     children: disk.children,
@@ -83,5 +93,10 @@ function isDenied(error: unknown): boolean {
 }
 
 function denied(path: string, cause: unknown): MarkError {
-  return new MarkError('MARK_DENIED', `You may not read ${path}.`, 'use the account that runs this fleet, or root.', cause)
+  return new MarkError(
+    'MARK_DENIED',
+    `You may not read ${path}.`,
+    'use the account that runs this fleet, or root.',
+    cause,
+  )
 }

@@ -41,7 +41,11 @@ async function fromKeeper(state: StateDir): Promise<FleetAnswer | null> {
     const document = (await askKeeper(state.keeperSocket, { ask: 'state' }, KEEPER_MS)) as StatusDocument
     return { source: 'keeper', document, deserted: false }
   } catch (error) {
-    if (error instanceof MarkError && (error.code === 'MARK_NOT_RUNNING' || error.code === 'MARK_KEEPER_SILENT')) return null
+    if (
+      error instanceof MarkError &&
+      (error.code === 'MARK_NOT_RUNNING' || error.code === 'MARK_KEEPER_SILENT')
+    )
+      return null
     throw error
   }
 }

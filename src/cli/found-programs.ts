@@ -1,6 +1,6 @@
 /**
- * What in a directory looks like a program that runs for long: for `mark init`. Reads only names and small files, and
- * runs nothing.
+ * What in a directory looks like a program that runs for long: for `mark init`. Reads only names and small
+ * files, and runs nothing.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'

@@ -48,7 +48,15 @@ export function keeperArgv(context: Pick<CliContext, 'node'>, stateDir: string):
 
 function startKeeper(context: CliContext): Launched {
   const state = context.stateDir()
-  const argv = ['flock', '-F', '-n', '-E', String(LOCK_HELD), state.keeperLock, ...keeperArgv(context, state.dir)]
+  const argv = [
+    'flock',
+    '-F',
+    '-n',
+    '-E',
+    String(LOCK_HELD),
+    state.keeperLock,
+    ...keeperArgv(context, state.dir),
+  ]
   return launchDetached(argv as [string, ...string[]], {
     cwd: state.dir,
     env: keeperEnvironment(context.env),
@@ -56,12 +64,18 @@ function startKeeper(context: CliContext): Launched {
   })
 }
 
-const KEEPER_VARIABLES = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS)$/
+const KEEPER_VARIABLES =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS)$/
 
 /** Secrets of the caller's shell never reach the keeper's environment; NODE_OPTIONS must not either. */
 export function keeperEnvironment(env: CliContext['env']): Record<string, string> {
-  const entries = Object.entries(env).filter(([name, value]) => value !== undefined && KEEPER_VARIABLES.test(name))
-  return { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...Object.fromEntries(entries) }
+  const entries = Object.entries(env).filter(
+    ([name, value]) => value !== undefined && KEEPER_VARIABLES.test(name),
+  )
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    ...Object.fromEntries(entries),
+  }
 }
 
 /**
@@ -82,7 +96,8 @@ async function waitForKeeper(
     if (keeper !== null) return keeper
     if (left <= 0) return start === null ? failSilent(context) : null
     if (start === null && lockHolder(context.stateDir().keeperLock) === null) return null
-    if (start !== null && (candidate === null || candidate.retryAt <= performance.now())) candidate = follow(start())
+    if (start !== null && (candidate === null || candidate.retryAt <= performance.now()))
+      candidate = follow(start())
     if (candidate?.failure != null) throw silent(context.stateDir(), candidate.failure)
     await pause(pauseMs, candidate)
     pauseMs = Math.min(pauseMs * 1.5, 150)
@@ -99,7 +114,8 @@ function follow(launched: Launched): Candidate {
   const ended = launched.ended.then(end => {
     // Killed, or beaten to the lock: look again shortly. Any other end is a keeper that cannot start.
     if (end.error !== null) candidate.failure = `The keeper could not be started: ${end.error}`
-    else if (end.signal !== null || end.code === LOCK_HELD || end.code === 0) candidate.retryAt = performance.now() + 200
+    else if (end.signal !== null || end.code === LOCK_HELD || end.code === 0)
+      candidate.retryAt = performance.now() + 200
     else candidate.failure = `The keeper ended with exit ${end.code} instead of starting`
   })
   const candidate: Candidate = { retryAt: Number.POSITIVE_INFINITY, failure: null, ended }
@@ -128,7 +144,9 @@ async function attempt(state: StateDir, timeoutMs: number): Promise<KeeperClient
     keeper.close()
     if (!(error instanceof MarkError)) throw error
     if (error.code === 'MARK_NOT_RUNNING') return null // it ended while we asked
-    throw error.code === 'MARK_KEEPER_SILENT' ? silent(state, 'The keeper is there but does not answer') : error
+    throw error.code === 'MARK_KEEPER_SILENT'
+      ? silent(state, 'The keeper is there but does not answer')
+      : error
   }
 }
 
@@ -140,7 +158,8 @@ function silent(state: StateDir, what: string): MarkError {
   const holder = lockHolder(state.keeperLock)
   const last = lastLines(state.keeperLog, 3)
   const log = last === '' ? `see ${state.keeperLog}` : `the last of ${state.keeperLog} is: ${last}`
-  const stopped = holder === null ? '' : `is pid ${holder} stopped or starved? \`mark kill\` works without it; `
+  const stopped =
+    holder === null ? '' : `is pid ${holder} stopped or starved? \`mark kill\` works without it; `
   return new MarkError('MARK_KEEPER_SILENT', `${what.replace(/\.$/, '')}.`, `${stopped}${log}`)
 }
 

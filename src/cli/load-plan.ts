@@ -7,7 +7,6 @@ import type { Plan } from '../core/plan.ts'
 import { peekChecked } from '../host/atomic-file.ts'
 import { configFiles } from '../host/config-files.ts'
 import type { CliContext } from './context.ts'
-import { visible } from './visible.ts'
 
 export interface PlanFlags {
   readonly mode?: string
@@ -17,8 +16,8 @@ export interface PlanFlags {
 
 export interface LoadedPlan {
   readonly plan: Plan
-  /** One line each. */
-  readonly warnings: readonly string[]
+  /** One line for all warnings; null when there are none. */
+  readonly warning: string | null
   /** What the keeper last applied here, if it can be read. */
   readonly previous: Plan | null
 }
@@ -37,10 +36,7 @@ export async function loadPlan(context: CliContext, options: LoadOptions = {}): 
     const hint = 'go to its directory, name it with --file, or write one with `mark init`.'
     throw new MarkError('MARK_CONFIG_MISSING', `There is no mark.yaml in ${context.cwd} or above it.`, hint)
   }
-  const [{ loadConfig }, { formatProblems }] = await Promise.all([
-    import('../contract/config/load.ts'),
-    import('../contract/config/problem.ts'),
-  ])
+  const { loadConfig } = await import('../contract/config/load.ts')
   const { plan, warnings } = loadConfig({
     file,
     files: configFiles(context.uid),
@@ -50,8 +46,10 @@ export async function loadPlan(context: CliContext, options: LoadOptions = {}): 
     previous,
     refreshEnv: options.refreshEnv === true,
   })
-  const lines = warnings.length === 0 ? [] : formatProblems(warnings, context.cwd).split('\n')
-  return { plan, warnings: lines.map(visible), previous }
+  const count = warnings.length === 1 ? '1 warning' : `${warnings.length} warnings`
+  const warning =
+    warnings.length === 0 ? null : `${count} about the configuration: \`mark check\` shows them.`
+  return { plan, warning, previous }
 }
 
 function previousPlan(context: CliContext): Plan | null {

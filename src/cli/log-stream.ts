@@ -64,7 +64,13 @@ export class LogStream {
   readonly #width: number
   readonly #followers: { close(): void }[] = []
 
-  constructor(context: CliContext, logs: string, names: readonly string[], filter: LogFilter = NO_FILTER, look: LogLook = {}) {
+  constructor(
+    context: CliContext,
+    logs: string,
+    names: readonly string[],
+    filter: LogFilter = NO_FILTER,
+    look: LogLook = {},
+  ) {
     this.#context = context
     this.#logs = logs
     this.#names = names

@@ -26,7 +26,6 @@ const border: Border = {
   columns: () => process.stdout.columns || process.stderr.columns || 80,
   rows: () => process.stdout.rows || process.stderr.rows || 24,
   write: text => void process.stdout.write(text),
-  writeBytes: bytes => void process.stdout.write(bytes),
   writeErr: text => void process.stderr.write(text),
   onSignal: (name, handler) => {
     process.on(name, handler)

@@ -70,7 +70,16 @@ export function paintFleet(paint: Paint, state: FleetState): string {
   return paint(FLEET_STYLES[state] ?? 'dim', state)
 }
 
-const NAME_STYLES: readonly Style[] = ['cyan', 'magenta', 'blue', 'green', 'yellow', 'cyanBright', 'magentaBright', 'blueBright']
+const NAME_STYLES: readonly Style[] = [
+  'cyan',
+  'magenta',
+  'blue',
+  'green',
+  'yellow',
+  'cyanBright',
+  'magentaBright',
+  'blueBright',
+]
 
 /** The same colour for the n-th module in every view. */
 export function nameStyle(index: number): Style {

@@ -21,7 +21,8 @@ export interface PlaceGiven {
 
 /** `--state-dir`, then MARK_STATE_DIR of the caller, then `.mark` beside the nearest mark.yaml (or a lone `.mark`). */
 export function findPlace(given: PlaceGiven): Place {
-  const configFile = given.file === null ? upwards(given.cwd, 'mark.yaml') : configAt(resolve(given.cwd, given.file))
+  const configFile =
+    given.file === null ? upwards(given.cwd, 'mark.yaml') : configAt(resolve(given.cwd, given.file))
   // In a module's own environment MARK_STATE_DIR is that module's state, not the fleet's.
   const inherited = given.env.MARK_MODULE === undefined ? given.env.MARK_STATE_DIR : undefined
   const named = given.stateDir ?? (inherited || null)
@@ -61,7 +62,9 @@ function real(path: string): string {
   try {
     return realpathSync(path)
   } catch {
-    return dirname(path) === path ? path : join(real(dirname(path)), path.slice(dirname(path).length).replace(/^\//, ''))
+    return dirname(path) === path
+      ? path
+      : join(real(dirname(path)), path.slice(dirname(path).length).replace(/^\//, ''))
   }
 }
 

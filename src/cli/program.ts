@@ -79,7 +79,13 @@ class UnknownVerb extends Error {
 }
 
 function globalOptions(program: Command) {
-  const given = program.opts<{ file?: string; stateDir?: string; json?: boolean; quiet?: boolean; color: boolean }>()
+  const given = program.opts<{
+    file?: string
+    stateDir?: string
+    json?: boolean
+    quiet?: boolean
+    color: boolean
+  }>()
   return {
     file: given.file ?? null,
     stateDir: given.stateDir ?? null,
@@ -98,7 +104,8 @@ async function report(error: unknown, border: Border): Promise<number> {
     return say(new MarkError('MARK_USAGE', `There is no verb \`${visible(error.word)}\`.`, hint), border)
   }
   if (error instanceof MarkError) return say(error, border)
-  const detail = error instanceof Error ? (border.env.MARK_DEBUG ? error.stack : error.message) : String(error)
+  const detail =
+    error instanceof Error ? (border.env.MARK_DEBUG ? error.stack : error.message) : String(error)
   const hint = 'this is a fault in MARK: run it again with MARK_DEBUG=1 and report what it says.'
   return say(new MarkError('MARK_INTERNAL', `Something went wrong inside MARK: ${detail}.`, hint), border)
 }

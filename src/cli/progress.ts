@@ -15,7 +15,11 @@ export interface Progress {
 }
 
 /** Shows `names` (or every module) while they change. */
-export function showProgress(context: CliContext, follow: Follow, names: ReadonlySet<string> | null): Progress {
+export function showProgress(
+  context: CliContext,
+  follow: Follow,
+  names: ReadonlySet<string> | null,
+): Progress {
   if (context.options.quiet) return { end: () => {} }
   const shown = (view: ModuleView): boolean => names === null || names.has(view.name)
   if (!context.errIsTty || context.env.TERM === 'dumb') {
@@ -33,7 +37,11 @@ export function showProgress(context: CliContext, follow: Follow, names: Readonl
 }
 
 /** `12:00:01  luka  ● ready  reason`. */
-export function transitionLine(view: ModuleView, context: Pick<CliContext, 'paintErr'>, nameWidth = 0): string {
+export function transitionLine(
+  view: ModuleView,
+  context: Pick<CliContext, 'paintErr'>,
+  nameWidth = 0,
+): string {
   const reason = view.reason && view.reason !== view.state ? `  ${visibleCell(view.reason)}` : ''
   const name = pad(visibleCell(view.name), nameWidth)
   return `${clockTime(Date.now())}  ${name}  ${paintState(context.paintErr, view.state)}${context.paintErr('dim', reason)}`
@@ -49,7 +57,10 @@ function liveTable(context: CliContext, follow: Follow, shown: (view: ModuleView
   let on = true
   const draw = (): void => {
     queued = false
-    const lines = progressLines([...follow.views.values()].filter(shown), context).slice(0, Math.max(context.rows() - 1, 1))
+    const lines = progressLines([...follow.views.values()].filter(shown), context).slice(
+      0,
+      Math.max(context.rows() - 1, 1),
+    )
     context.writeErr(`${UP.repeat(drawn)}\r${CLEAR_BELOW}${lines.map(line => `${line}\n`).join('')}`)
     drawn = lines.length
   }
@@ -74,12 +85,19 @@ function liveTable(context: CliContext, follow: Follow, shown: (view: ModuleView
   }
 }
 
-export function progressLines(views: readonly ModuleView[], context: Pick<CliContext, 'paintErr' | 'columns'>): string[] {
+export function progressLines(
+  views: readonly ModuleView[],
+  context: Pick<CliContext, 'paintErr' | 'columns'>,
+): string[] {
   const rows = views.map(view => [
     visibleCell(view.name),
     paintState(context.paintErr, view.state),
     span(view.uptime_s),
     cut(visibleCell(view.reason), 200),
   ])
-  return table([{ title: '' }, { title: '' }, { title: '', align: 'right' }, { title: '' }], rows, context.columns).slice(1)
+  return table(
+    [{ title: '' }, { title: '' }, { title: '', align: 'right' }, { title: '' }],
+    rows,
+    context.columns,
+  ).slice(1)
 }

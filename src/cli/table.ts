@@ -12,7 +12,11 @@ export interface Column {
 /**
  * Lines of a table; the last column is cut with an ellipsis where a line would pass `width` (null: never cut).
  */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width: number | null): string[] {
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width: number | null,
+): string[] {
   const all = [columns.map(column => column.title), ...rows]
   const widths = columns.map((_column, at) => Math.max(...all.map(row => stringWidth(row[at] ?? ''))))
   const last = columns.length - 1
@@ -72,7 +76,8 @@ export function bytes(count: number | null): string {
   if (count === null) return '-'
   let value = count
   for (const unit of ['', 'K', 'M', 'G']) {
-    if (value < 1024) return value < 10 && unit !== '' ? `${value.toFixed(1)}${unit}` : `${Math.round(value)}${unit}`
+    if (value < 1024)
+      return value < 10 && unit !== '' ? `${value.toFixed(1)}${unit}` : `${Math.round(value)}${unit}`
     value /= 1024
   }
   return `${value.toFixed(1)}T`
@@ -87,5 +92,7 @@ export function percent(value: number | null): string {
 /** `HH:MM:SS` of the local day. */
 export function clockTime(wallMs: number): string {
   const at = new Date(wallMs)
-  return [at.getHours(), at.getMinutes(), at.getSeconds()].map(part => String(part).padStart(2, '0')).join(':')
+  return [at.getHours(), at.getMinutes(), at.getSeconds()]
+    .map(part => String(part).padStart(2, '0'))
+    .join(':')
 }

@@ -108,6 +108,7 @@ const LEVELS = ['pause', 'halt', 'flatten'] as const
 function addKill(program: Command, go: Go): void {
   const kill = program
     .command('kill')
+    .enablePositionalOptions() // `kill release` has a --reason of its own
     .description('trip the kill switch: stop now, start nothing until released')
     .argument('[scope...]', 'a module, group:G or account:A (default: all)')
     .option('--level <level>', 'pause, halt or flatten (default: halt)', choiceOption(LEVELS))

@@ -22,7 +22,9 @@ function addStatus(program: Command, go: Go): void {
     .alias('show')
     .description('all about one module')
     .argument('<module>')
-    .action((name: string) => go(async context => (await import('./commands/describe.ts')).describe(context, name)))
+    .action((name: string) =>
+      go(async context => (await import('./commands/describe.ts')).describe(context, name)),
+    )
 }
 
 function addLogs(program: Command, go: Go): void {
@@ -81,7 +83,9 @@ function addPlanVerbs(program: Command, go: Go): void {
     .command('plan')
     .description('what `up` would do, and why')
     .argument('[modules...]', 'only these and what they depend on')
-    .action((modules: string[]) => go(async context => (await import('./commands/plan.ts')).plan(context, modules)))
+    .action((modules: string[]) =>
+      go(async context => (await import('./commands/plan.ts')).plan(context, modules)),
+    )
   program
     .command('mode')
     .description('whether real money is at stake')

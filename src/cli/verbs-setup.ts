@@ -18,11 +18,17 @@ function addConfigVerbs(program: Command, go: Go): void {
     .command('init')
     .description('write a commented mark.yaml from what is here')
     .argument('[command...]', 'after --: make a fleet of this one command')
-    .action((command: string[]) => go(async context => (await import('./commands/init.ts')).runInit(context, { command })))
+    .action((command: string[]) =>
+      go(async context => (await import('./commands/init.ts')).runInit(context, { command })),
+    )
   program
     .command('check')
     .description('prove the configuration, and that all it needs is here')
-    .action(() => go(async context => (await import('./commands/check.ts')).runCheck(context, { json: context.options.json })))
+    .action(() =>
+      go(async context =>
+        (await import('./commands/check.ts')).runCheck(context, { json: context.options.json }),
+      ),
+    )
   program
     .command('config')
     .description('explain a key of mark.yaml')
@@ -50,14 +56,18 @@ function addInstall(program: Command, go: Go): void {
     .option('--system', 'a unit of the system (default for root)')
     .option('--print', 'print the unit, change nothing')
     .action((given: Given) =>
-      go(async context => (await import('./commands/install.ts')).install(context, scope(given), given.print === true)),
+      go(async context =>
+        (await import('./commands/install.ts')).install(context, scope(given), given.print === true),
+      ),
     )
   program
     .command('uninstall')
     .description('remove the unit; the fleet runs on')
     .option('--user', 'the unit of this user')
     .option('--system', 'the unit of the system')
-    .action((given: Given) => go(async context => (await import('./commands/install.ts')).uninstall(context, scope(given))))
+    .action((given: Given) =>
+      go(async context => (await import('./commands/install.ts')).uninstall(context, scope(given))),
+    )
 }
 
 function addCompletion(program: Command, go: Go): void {
@@ -65,7 +75,9 @@ function addCompletion(program: Command, go: Go): void {
     .command('completion')
     .description('print a completion script for your shell')
     .argument('<shell>', 'bash, zsh or fish', choiceOption(['bash', 'zsh', 'fish']))
-    .action((shell: string) => go(async context => (await import('./commands/completion.ts')).completion(context, shell)))
+    .action((shell: string) =>
+      go(async context => (await import('./commands/completion.ts')).completion(context, shell)),
+    )
   program
     .command('__complete', { hidden: true })
     .argument('[words...]')
@@ -77,8 +89,22 @@ function addCompletion(program: Command, go: Go): void {
 }
 
 const MISSING = [
-  'jobs', 'run', 'job', 'pause', 'resume', 'reconcile', 'approve', 'uptime', 'report', 'audit', 'notify', 'top',
-  'import', 'upgrade', 'deploy', 'token',
+  'jobs',
+  'run',
+  'job',
+  'pause',
+  'resume',
+  'reconcile',
+  'approve',
+  'uptime',
+  'report',
+  'audit',
+  'notify',
+  'top',
+  'import',
+  'upgrade',
+  'deploy',
+  'token',
 ]
 
 function addMissing(program: Command): void {
@@ -88,7 +114,11 @@ function addMissing(program: Command): void {
       .argument('[words...]')
       .allowUnknownOption()
       .action(() => {
-        throw new MarkError('MARK_UNSUPPORTED', `\`mark ${verb}\` is not in this version of MARK.`, '`mark --help` lists what is.')
+        throw new MarkError(
+          'MARK_UNSUPPORTED',
+          `\`mark ${verb}\` is not in this version of MARK.`,
+          '`mark --help` lists what is.',
+        )
       })
   }
 }

@@ -9,7 +9,7 @@ const UNSAFE = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a
 
 /** One line of text, safe for a terminal. Tabs stay; a newline becomes `\n`. */
 export function visible(text: string): string {
-  return text.replace(UNSAFE, escape)
+  return text.replace(UNSAFE, escaped)
 }
 
 /** As `visible`, with tabs as one space: for table cells. */
@@ -17,9 +17,11 @@ export function visibleCell(text: string): string {
   return visible(text.replaceAll('\t', ' '))
 }
 
-function escape(char: string): string {
+function escaped(char: string): string {
   if (char === '\n') return '\\n'
   if (char === '\r') return '\\r'
   const code = char.charCodeAt(0)
-  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`
+  return code < 0x100
+    ? `\\x${code.toString(16).padStart(2, '0')}`
+    : `\\u${code.toString(16).padStart(4, '0')}`
 }

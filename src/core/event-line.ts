@@ -15,22 +15,31 @@ type Data = FleetEvent['data']
 const PHRASES: Readonly<Partial<Record<FleetEvent['kind'], (data: Data) => string>>> = {
   started: data => `pid ${text(data.pid)} (${text(data.start_reason)})`,
   exited: exitPhrase,
-  backoff: data => `${typeof data.delay_ms === 'number' ? formatDuration(data.delay_ms) : '?'}, attempt ${text(data.attempt)}${because(data)}`,
+  backoff: data =>
+    `${typeof data.delay_ms === 'number' ? formatDuration(data.delay_ms) : '?'}, attempt ${text(data.attempt)}${because(data)}`,
   plan_applied: data => planPhrase(data),
   hook: data => `${text(data.hook)} ${data.ok === true ? 'succeeded' : `failed${because(data)}`}`,
-  killed: data => `${text(data.id)} ${text(data.level)} of ${text(data.scope)} by ${text(data.by)}${because(data)}`,
+  killed: data =>
+    `${text(data.id)} ${text(data.level)} of ${text(data.scope)} by ${text(data.by)}${because(data)}`,
   released: data => `${text(data.id)} by ${text(data.by)}${because(data)}`,
   status: data => text(data.text),
 }
 
 function exitPhrase(data: Data): string {
-  const how = data.known !== true ? 'exit unknown' : data.signal !== null ? text(data.signal) : `exit ${text(data.code)}`
+  const how =
+    data.known !== true
+      ? 'exit unknown'
+      : data.signal !== null
+        ? text(data.signal)
+        : `exit ${text(data.code)}`
   const after = typeof data.uptime_s === 'number' ? ` after ${Math.round(data.uptime_s)}s` : ''
   return `${how}${data.oom === true ? ' (out of memory)' : ''}${after}${data.asked === true ? ', asked for' : ''}`
 }
 
 function planPhrase(data: Data): string {
-  const changes = Array.isArray(data.changes) ? (data.changes as { module?: unknown; change?: unknown }[]) : []
+  const changes = Array.isArray(data.changes)
+    ? (data.changes as { module?: unknown; change?: unknown }[])
+    : []
   const list = changes.map(change => `${text(change.change)} ${text(change.module)}`).join(', ')
   return `by ${text(data.by)}${list === '' ? '' : `: ${list}`}`
 }
@@ -40,7 +49,9 @@ function because(data: Data): string {
 }
 
 function rest(data: Data): string {
-  const known = ['reason', 'why', 'what'].map(key => data[key]).filter(value => typeof value === 'string' && value !== '')
+  const known = ['reason', 'why', 'what']
+    .map(key => data[key])
+    .filter(value => typeof value === 'string' && value !== '')
   const by = typeof data.by === 'string' ? `by ${data.by}` : ''
   return [...known.map(text), by].filter(part => part !== '').join(', ')
 }

@@ -132,6 +132,8 @@ export interface Plan {
   readonly timezone: string
   /** PATH HOME LANG ... of the first `up` (SPEC 5): kept, and not part of the difference. */
   readonly baseEnvironment: Readonly<Record<string, string>>
+  /** The fleet's own env files: what looks like a secret in them reaches only modules that list it. */
+  readonly fleetEnvFiles: readonly string[]
   readonly secrets: Readonly<Record<string, SecretSource>>
   readonly start: { readonly atomic: boolean; readonly deadlineMs: number }
   readonly retention: {

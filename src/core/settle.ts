@@ -27,7 +27,11 @@ export function upSettled(view: ModuleView | undefined, oldRun: string | null = 
 /** How a module stands that was asked to go down: no process is left, and none will start by itself. */
 export function downSettled(view: ModuleView | undefined): Settled {
   if (view === undefined) return 'good'
-  const moving = view.state === 'stopping' || view.state === 'backoff' || view.state === 'waiting' || view.state === 'starting'
+  const moving =
+    view.state === 'stopping' ||
+    view.state === 'backoff' ||
+    view.state === 'waiting' ||
+    view.state === 'starting'
   return view.pid === null && !moving && view.state !== 'ready' ? 'good' : 'pending'
 }
 

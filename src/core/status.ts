@@ -29,9 +29,15 @@ export interface DiskFacts {
 
 export function statusFromDisk(facts: DiskFacts): StatusDocument {
   const { plan, children } = facts
-  const mode = { mode: plan?.mode ?? 'TEST', autonomy: plan?.autonomy ?? 'VIRTUAL', strategy: plan?.strategy ?? 'NORMAL' } as const
+  const mode = {
+    mode: plan?.mode ?? 'TEST',
+    autonomy: plan?.autonomy ?? 'VIRTUAL',
+    strategy: plan?.strategy ?? 'NORMAL',
+  } as const
   const specs = [...(plan?.modules ?? []), ...(children?.extras ?? [])]
-  const stored = new Map(specs.map(spec => [spec.name, moduleView(restore(spec, children?.children[spec.name]), facts.now)]))
+  const stored = new Map(
+    specs.map(spec => [spec.name, moduleView(restore(spec, children?.children[spec.name]), facts.now)]),
+  )
   const names = new Set([...stored.keys(), ...facts.live.map(run => run.module)])
   return {
     fleet: plan?.fleet ?? facts.fallbackName,

@@ -57,6 +57,13 @@ export function globPattern(glob: string): RegExp {
 function noSuchModule(word: string, known: Known): MarkError {
   const names = [...known.modules, ...Object.keys(known.groups)]
   const near = nearest(word, names)
-  const list = known.modules.length > 0 ? `modules here: ${known.modules.slice(0, 12).join(' ')}` : 'this fleet has no modules'
-  return new MarkError('MARK_NO_SUCH_MODULE', `There is no module \`${word}\` in this fleet.`, near ? `did you mean \`${near}\`?` : list)
+  const list =
+    known.modules.length > 0
+      ? `modules here: ${known.modules.slice(0, 12).join(' ')}`
+      : 'this fleet has no modules'
+  return new MarkError(
+    'MARK_NO_SUCH_MODULE',
+    `There is no module \`${word}\` in this fleet.`,
+    near ? `did you mean \`${near}\`?` : list,
+  )
 }

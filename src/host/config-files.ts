@@ -1,6 +1,6 @@
 /**
- * The real files behind a configuration: reads, never writes. Promises UTF-8 text of bounded size; never follows a
- * configuration into a device or a pipe.
+ * The real files behind a configuration: reads, never writes. Promises UTF-8 text of bounded size; never
+ * follows a configuration into a device or a pipe.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import type { ConfigFiles } from '../contract/config/files.ts'

@@ -10,7 +10,13 @@ const BODY_MAX_BYTES = 32 * 1024 * 1024
 export function askDaemon(socketPath: string, path: string, timeoutMs: number): Promise<unknown> {
   return new Promise(resolve => {
     const signal = AbortSignal.timeout(timeoutMs)
-    const call = request({ socketPath, path, signal, agent: false, headers: { host: 'localhost', accept: 'application/json' } })
+    const call = request({
+      socketPath,
+      path,
+      signal,
+      agent: false,
+      headers: { host: 'localhost', accept: 'application/json' },
+    })
     call.once('error', () => resolve(null))
     call.once('response', response => {
       const parts: Buffer[] = []

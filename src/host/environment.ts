@@ -32,8 +32,6 @@ export interface Given {
   readonly markVariables: Readonly<Variables>
   readonly credentialsDir?: string | undefined
   readonly execSecrets?: Readonly<Variables> | undefined
-  /** Those of a module's env files that are the fleet's; guessed from the plan when left out. */
-  readonly fleetEnvFiles?: readonly string[] | undefined
 }
 
 const EXEC_TIMEOUT_MS = 10_000
@@ -110,7 +108,7 @@ export function readSecretsEnv(state: StateDir): Variables {
  * list it.
  */
 export function moduleEnvironment(plan: Plan, spec: ModuleSpec, given: Given): Variables {
-  const fleetCount = fleetFileCount(plan, spec, given.fleetEnvFiles)
+  const fleetCount = fleetFileCount(plan, spec)
   const environment: Variables = { PYTHONUNBUFFERED: '1', ...plan.baseEnvironment }
   const fleet: Variables = {}
   for (const path of spec.envFiles.slice(0, fleetCount)) Object.assign(fleet, readEnvFile(path))
@@ -156,16 +154,10 @@ function addSecrets(
  * How many of a module's env files are the fleet's. Unless told: those that every module begins with, and of
  * a single module the .env beside mark.yaml.
  */
-function fleetFileCount(plan: Plan, spec: ModuleSpec, told: readonly string[] | undefined): number {
-  const files = spec.envFiles
-  const others = plan.modules.filter(other => other.name !== spec.name)
-  const isFleets = (path: string, at: number): boolean => {
-    if (told) return told[at] === path
-    if (others.length === 0) return at === 0 && path === join(plan.root, '.env')
-    return others.every(other => other.envFiles[at] === path)
-  }
-  const own = files.findIndex((path, at) => !isFleets(path, at))
-  return own < 0 ? files.length : own
+/** The fleet's files stand first in a module's list, see ModuleSpec. */
+function fleetFileCount(plan: Plan, spec: ModuleSpec): number {
+  const own = spec.envFiles.findIndex((path, at) => plan.fleetEnvFiles[at] !== path)
+  return own < 0 ? spec.envFiles.length : own
 }
 
 function allowed(source: SecretSource, mode: Mode): boolean {

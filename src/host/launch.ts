@@ -8,7 +8,11 @@ import { closeSync, constants, openSync } from 'node:fs'
 export interface Launched {
   readonly pid: number | null
   /** Resolves when it ended, or could not be started (`code` null, `error` set). Never rejects. */
-  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null; readonly error: string | null }>
+  readonly ended: Promise<{
+    readonly code: number | null
+    readonly signal: string | null
+    readonly error: string | null
+  }>
 }
 
 /** Starts argv detached from this terminal and session; output is appended to `logFile` (0600). */
@@ -20,7 +24,12 @@ export function launchDetached(
   const log = openSync(options.logFile, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600)
   try {
     const [file, ...args] = argv
-    const child = spawn(file, args, { cwd: options.cwd, env: { ...options.env }, detached: true, stdio: ['ignore', log, log] })
+    const child = spawn(file, args, {
+      cwd: options.cwd,
+      env: { ...options.env },
+      detached: true,
+      stdio: ['ignore', log, log],
+    })
     const ended = new Promise<Awaited<Launched['ended']>>(resolve => {
       child.once('error', error => resolve({ code: null, signal: null, error: error.message }))
       child.once('exit', (code, signal) => resolve({ code, signal, error: null }))

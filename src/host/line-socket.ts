@@ -32,6 +32,7 @@ export interface ListenOptions {
 const QUEUE_MAX_BYTES = 16 * 1024 * 1024
 const PATH_MAX_BYTES = 107
 const PROBE_MS = 1_000
+const EARLY_MAX = 10_000
 /** As LINE_MAX_BYTES of the protocol, for what the keeper sends. */
 const REPLY_MAX_BYTES = 32 * 1024 * 1024
 
@@ -164,7 +165,7 @@ export class KeeperClient {
     }
     if ('push' in message) {
       if (this.#onPush) this.#onPush(message)
-      else this.#early.push(message)
+      else if (this.#early.push(message) > EARLY_MAX) this.close()
       return
     }
     const waiting = this.#waiting.get(message.id)
@@ -191,9 +192,9 @@ export class KeeperClient {
 function parseReply(line: string): Answer | Push | null {
   try {
     const value = JSON.parse(line) as Record<string, unknown> | null
-    const known =
-      value !== null && typeof value === 'object' && ('push' in value || Number.isSafeInteger(value.id))
-    return known ? (value as unknown as Answer | Push) : null
+    if (value === null || typeof value !== 'object' || Array.isArray(value)) return null
+    const isAnswer = Number.isSafeInteger(value.id) && (value.ok === true || typeof value.error === 'object')
+    return isAnswer || typeof value.push === 'string' ? (value as unknown as Answer | Push) : null
   } catch {
     return null
   }

@@ -28,7 +28,14 @@ function makeDir(path: string, mode: number): boolean {
     const code = errnoOf(error)
     if (code === 'EEXIST' && lstatSync(path).isDirectory()) return false
     const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-    const hint = denied ? 'use the account that owns the directory.' : 'move what is in the way, or name another place with --state-dir.'
-    throw new MarkError(denied ? 'MARK_DENIED' : 'MARK_STATE_UNREADABLE', `Cannot make the directory ${path}: ${code}.`, hint, error)
+    const hint = denied
+      ? 'use the account that owns the directory.'
+      : 'move what is in the way, or name another place with --state-dir.'
+    throw new MarkError(
+      denied ? 'MARK_DENIED' : 'MARK_STATE_UNREADABLE',
+      `Cannot make the directory ${path}: ${code}.`,
+      hint,
+      error,
+    )
   }
 }

@@ -51,7 +51,11 @@ function command(engine: Engine, ask: Extract<Verb, { modules: readonly string[]
   if (ask.ask === 'start' || ask.ask === 'restart' || ask.ask === 'reload' || ask.ask === 'unhold') refuse(engine, ask)
   const why = ask.reason ?? `${ask.ask} asked by ${ask.by}`
   if (ask.ask === 'stop') {
-    for (const name of ask.modules) engine.stops.set(name, { then: { kind: 'rest', stays: true }, by: ask.by, why: `stopped by ${ask.by}` })
+    const stop = { then: { kind: 'rest', stays: true }, by: ask.by, why: `stopped by ${ask.by}` } as const
+    for (const name of ask.modules) {
+      engine.stops.set(name, stop)
+      if (engine.children.has(nextName(name))) engine.stops.set(nextName(name), stop)
+    }
     engine.turn()
     return { modules: ask.modules, notes: [] }
   }

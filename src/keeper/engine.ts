@@ -52,6 +52,8 @@ export class Engine {
   readonly settledKills = new Set<string>()
   session: Session
   readonly startedWallMs: number
+  /** While it takes over what an earlier keeper left, it only listens: nothing may start before all is known. */
+  paused = false
   /** Called whenever nothing is left to do in this turn. */
   afterTurn: () => void = () => {}
   readonly #queue: { readonly name: string; readonly event: ChildEvent }[] = []
@@ -80,7 +82,7 @@ export class Engine {
   }
 
   turn(): void {
-    if (this.#turning) return
+    if (this.#turning || this.paused) return
     this.#turning = true
     try {
       do {
@@ -327,6 +329,8 @@ export class Engine {
     const stop = this.stops.get(name)
     if (stop) return { kind: 'stop', ...stop }
     if (name !== spec.name || name === DAEMON) return { kind: 'go' }
+    const other = this.children.get(nextName(name))
+    if (other && isLive(other)) return { kind: 'block', reason: 'another run of it is still there (reload)' }
     const answer = gate(spec.dependsOn, peers)
     return answer.kind === 'wait' ? { kind: 'block', reason: answer.reason } : answer
   }

@@ -26,6 +26,7 @@ export function begin(world: World, watcher: Watcher, daemonSpec: ModuleSpec): B
   const memory = world.store.loadChildren()
   const rebooted = memory !== null && memory.boot_id !== world.bootId
   const engine = new Engine(world, watcher, sessionOf(memory, rebooted, world))
+  engine.paused = true
   engine.plan = world.store.loadPlan()
   engine.readLatches()
   restoreChildren(engine, memory, rebooted, daemonSpec)
@@ -34,9 +35,10 @@ export function begin(world: World, watcher: Watcher, daemonSpec: ModuleSpec): B
   const adopted = [...engine.children.values()].filter(child => isLive(child) && child.run?.exit === null).length
   engine.note('keeper_started', null, null, { pid: world.pid, version: world.version, adopted, boot: rebooted || memory === null })
   const now = world.now()
-  engine.save()
   enforceKills(engine)
+  engine.paused = false
   if (engine.session.open) resume(engine, rebooted)
+  else engine.turn()
   return { engine, doubtful, deadlineMs: now.monoMs + EVIDENCE_WAIT_MS }
 }
 
@@ -147,7 +149,10 @@ function adopted(engine: Engine, name: string, run: Run): void {
   }
 }
 
-/** A run recorded before its spawn: it shows itself within a second, or it never was. */
+/**
+ * A run recorded before its spawn: it shows itself within a second, or it is over. Whether it ran at all cannot be
+ * known then, so its exit is unknown and a task is not run again.
+ */
 function look(engine: Engine, name: string, run: Run, deadlineMs: number): void {
   const found = engine.world.processes.find(run.id)
   if (found) {
@@ -164,9 +169,7 @@ function look(engine: Engine, name: string, run: Run, deadlineMs: number): void 
     engine.world.soon(() => look(engine, name, run, deadlineMs))
     return
   }
-  engine.put(name, { ...(engine.children.get(name) as Child), run: null })
-  engine.world.store.removeRun(run.id)
-  engine.feed(name, { kind: 'refused', why: 'the keeper was replaced before it was started', transient: true })
+  engine.exitedRun(run.id, UNKNOWN_EXIT)
 }
 
 /** A run is dead. Evidence in SPEC's order; what only the daemon can know waits for its hello. */

@@ -39,8 +39,7 @@ function swap(engine: Engine, name: string, child: Child, next: Child): void {
   const incoming = next.run
   if (!incoming || child.run?.id === incoming.id) return
   if (child.run && child.run.started.monoMs > incoming.started.monoMs) return retire(engine, name)
-  const live = child.phase === 'ready' || child.phase === 'starting'
-  if (isLive(child) && !live) return retire(engine, name)
+  if (child.phase === 'stopping' || !wanted(child)) return retire(engine, name)
   engine.put(name, { ...child, phase: 'ready', outcome: null, run: incoming, nextStart: null, wakeAtMs: null, watchdogDueMs: null, health: 'unknown', reason: '' })
   engine.saveRun(incoming, child.spec, 'active')
   if (!child.run) {
@@ -50,6 +49,10 @@ function swap(engine: Engine, name: string, child: Child, next: Child): void {
   engine.put(nextName(name), { ...next, phase: 'ready', run: child.run, wakeAtMs: null, watchdogDueMs: null })
   engine.saveRun(child.run, child.spec, 'old')
   retire(engine, name)
+}
+
+function wanted(child: Child): boolean {
+  return child.desired === 'up' && child.phase !== 'stopped' && child.phase !== 'held' && child.phase !== 'done'
 }
 
 function retire(engine: Engine, name: string): void {

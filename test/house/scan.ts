@@ -144,10 +144,23 @@ export function importsOf(text: string, erased: string): Import[] {
     const at = match.index as number
     if (code[at] === ' ') continue
     const kind = erased[at] === ' ' ? 'type' : 'value'
-    if (match[2] === undefined) add(match, '', 'computed')
-    else add(match, match[2], kind)
+    if (match[2] !== undefined) add(match, match[2], kind)
+    else if (!isMethod(blank(erased).code, at)) add(match, '', 'computed')
   }
   return found
+}
+
+/** A method may be called `import`: its parameters are followed by a body. */
+function isMethod(code: string, at: number): boolean {
+  let end = code.indexOf('(', at)
+  for (let depth = 0; end < code.length; end++) {
+    if (code[end] === '(') depth++
+    if (code[end] === ')' && --depth === 0) break
+  }
+  return code
+    .slice(end + 1)
+    .trimStart()
+    .startsWith('{')
 }
 
 /** All functions with a block body, in order of where they end. `erased` is JavaScript: see eraseTypes. */

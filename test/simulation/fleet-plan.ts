@@ -19,7 +19,7 @@ export function moduleSpec(name: string, over: Partial<ModuleSpec> = {}): Module
 export function plan(modules: readonly ModuleSpec[], over: Partial<Plan> = {}): Plan {
   return {
     version: 1, fleet: 'test', root: '/', configFile: '/mark.yaml', mode: 'TEST', autonomy: 'VIRTUAL', strategy: 'NORMAL',
-    timezone: 'UTC', baseEnvironment: {}, secrets: {}, start: { atomic: false, deadlineMs: 300_000 },
+    timezone: 'UTC', baseEnvironment: {}, fleetEnvFiles: [], secrets: {}, start: { atomic: false, deadlineMs: 300_000 },
     retention: { eventsMs: 1e9, samplesMs: 1e9, logsMs: 1e9 }, groups: {}, modules, inactive: [], ...over,
   }
 }

@@ -153,7 +153,7 @@ export class SimHost {
     process.exit = exit
     if (!process.main) return
     if (process.module.startsWith('@')) this.daemonAlive = false
-    const witnessed = this.world !== null || this.daemonAlive
+    const witnessed = this.daemonAlive && !process.module.startsWith('@')
     this.deaths.set(process.runId, { exit, witnessed })
     if (this.daemonAlive && !process.module.startsWith('@')) this.evidence.set(process.runId, exit)
     this.after(0.1, () => this.guard(() => this.world?.hears(process)))

@@ -1,6 +1,6 @@
 /**
- * `mark check`: proves the configuration and all it needs, as `mark up` would, and touches nothing. Exit 0, or 78
- * with every problem.
+ * `mark check`: proves the configuration and all it needs, as `mark up` would, and touches nothing. Exit 0,
+ * or 78 with every problem.
  */
 import type { ConfigError, Problem } from '../../contract/config/problem.ts'
 import { MarkError } from '../../core/errors.ts'
@@ -70,10 +70,9 @@ function say(context: CliContext, text: string): void {
 
 function sayPlan(context: CliContext, plan: Plan, warnings: number): void {
   const count = plan.modules.length
+  const words = `${plan.fleet}: ${plan.mode} ${plan.autonomy} ${plan.strategy}`
   const extra = warnings === 0 ? '' : `, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`
-  context.out(
-    `ok: ${count} ${count === 1 ? 'module' : 'modules'} (${plan.fleet}: ${plan.mode} ${plan.autonomy} ${plan.strategy})${extra}`,
-  )
+  context.out(`ok: ${count} ${count === 1 ? 'module' : 'modules'} (${words})${extra}`)
   if (plan.inactive.length > 0)
     context.out(`validated, not active in this version: ${plan.inactive.join(', ')}`)
 }

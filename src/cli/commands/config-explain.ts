@@ -1,6 +1,6 @@
 /**
- * `mark config explain KEY`: what a key of mark.yaml means, what it may be, what it is here and where that was
- * written. Works without a mark.yaml, and with one that is broken elsewhere.
+ * `mark config explain KEY`: what a key of mark.yaml means, what it may be, what it is here and where that
+ * was written. Works without a mark.yaml, and with one that is broken elsewhere.
  */
 import { relative } from 'node:path'
 import type { Explanation } from '../../contract/config/explain.ts'

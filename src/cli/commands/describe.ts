@@ -2,6 +2,8 @@
  * `mark describe M`: all about one module: how it is, how it is declared, how it last ended. Names of variables and
  * secrets, never a value.
  */
+import type { DossierRecord, ExitRecord } from '../../contract/api.ts'
+import { MarkError } from '../../core/errors.ts'
 import { describeExit } from '../../core/exit.ts'
 import type { ModuleSpec, Plan } from '../../core/plan.ts'
 import { resolveTargets } from '../../core/targets.ts'
@@ -9,7 +11,6 @@ import { formatDuration } from '../../core/time.ts'
 import type { ModuleView } from '../../core/view.ts'
 import { peekChecked } from '../../host/atomic-file.ts'
 import { askDaemon } from '../../host/daemon-client.ts'
-import { MarkError } from '../../core/errors.ts'
 import type { CliContext } from '../context.ts'
 import { askFleet } from '../fleet.ts'
 import { paintHealth, paintState } from '../paint.ts'
@@ -17,24 +18,6 @@ import { bytes, pad, percent, span } from '../table.ts'
 import { visible, visibleCell } from '../visible.ts'
 
 const DAEMON_MS = 1_000
-
-/** The archive's view of an exit, as far as it is shown; every key may be absent in an older archive. */
-interface ExitRow {
-  readonly run_id: string
-  readonly at: string
-  readonly known: boolean
-  readonly code: number | null
-  readonly signal: string | null
-  readonly oom: boolean | null
-  readonly uptime_s: number | null
-  readonly reason: string | null
-}
-
-interface Dossier {
-  readonly traceback?: string | null
-  readonly lines?: readonly string[]
-  readonly count?: number
-}
 
 export async function describe(context: CliContext, word: string): Promise<number> {
   const state = context.stateDir()
@@ -55,13 +38,17 @@ export async function describe(context: CliContext, word: string): Promise<numbe
   return 0
 }
 
-async function exitsOf(socket: string, name: string): Promise<ExitRow[] | null> {
-  const page = (await askDaemon(socket, `/api/v1/modules/${name}/exits?limit=5`, DAEMON_MS)) as { exits?: ExitRow[] } | null
+async function exitsOf(socket: string, name: string): Promise<ExitRecord[] | null> {
+  const page = (await askDaemon(socket, `/api/v1/modules/${name}/exits?limit=5`, DAEMON_MS)) as {
+    exits?: ExitRecord[]
+  } | null
   return page?.exits ?? null
 }
 
-async function dossierOf(socket: string, runId: string): Promise<Dossier | null> {
-  const exit = (await askDaemon(socket, `/api/v1/exits/${runId}`, DAEMON_MS)) as { dossier?: Dossier | null } | null
+async function dossierOf(socket: string, runId: string): Promise<DossierRecord | null> {
+  const exit = (await askDaemon(socket, `/api/v1/exits/${runId}`, DAEMON_MS)) as {
+    dossier?: DossierRecord | null
+  } | null
   return exit?.dossier ?? null
 }
 
@@ -74,13 +61,16 @@ function print(
   context: CliContext,
   view: ModuleView,
   spec: ModuleSpec | null,
-  exits: readonly ExitRow[] | null,
-  dossier: Dossier | null,
+  exits: readonly ExitRecord[] | null,
+  dossier: DossierRecord | null,
 ): void {
   const show = (rows: readonly (readonly [string, string | null])[]): void => {
-    for (const [title, value] of rows) if (value !== null) context.out(`  ${context.paint('dim', pad(title, 14))} ${value}`)
+    for (const [title, value] of rows)
+      if (value !== null) context.out(`  ${context.paint('dim', pad(title, 14))} ${value}`)
   }
-  context.out(`${context.paint('bold', view.name)}  ${paintState(context.paint, view.state)}  ${visibleCell(view.reason)}`)
+  context.out(
+    `${context.paint('bold', view.name)}  ${paintState(context.paint, view.state)}  ${visibleCell(view.reason)}`,
+  )
   show(runRows(view, context))
   if (spec) {
     context.out(context.paint('bold', 'declared'))
@@ -96,11 +86,11 @@ function print(
   if (dossier) printDossier(context, dossier)
 }
 
-function printDossier(context: CliContext, dossier: Dossier): void {
-  const count = (dossier.count ?? 1) > 1 ? ` (${dossier.count} times)` : ''
+function printDossier(context: CliContext, dossier: DossierRecord): void {
+  const count = dossier.count > 1 ? ` (${dossier.count} times)` : ''
   const traceback = dossier.traceback ? dossier.traceback.split('\n') : null
   context.out(context.paint('bold', traceback ? `traceback${count}` : `last lines${count}`))
-  for (const line of traceback ?? (dossier.lines ?? []).slice(-10)) context.out(`  ${visible(line)}`)
+  for (const line of traceback ?? dossier.lines.slice(-10)) context.out(`  ${visible(line)}`)
 }
 
 type Row = readonly [string, string | null]
@@ -126,16 +116,30 @@ function runRows(view: ModuleView, context: CliContext): Row[] {
 
 function specRows(spec: ModuleSpec): Row[] {
   const { restart, stop } = spec
-  const budget = restart.budget.map(({ count, windowMs }) => `${count}/${formatDuration(windowMs)}`).join(', ')
-  const list = (items: readonly string[]): string | null => (items.length === 0 ? null : items.map(visibleCell).join(' '))
+  const budget = restart.budget
+    .map(({ count, windowMs }) => `${count}/${formatDuration(windowMs)}`)
+    .join(', ')
+  const list = (items: readonly string[]): string | null =>
+    items.length === 0 ? null : items.map(visibleCell).join(' ')
   return [
     ['command', list(spec.argv)],
     ['directory', visibleCell(spec.workingDir)],
     ['user', spec.user],
     ['depends on', list(spec.dependsOn.map(dependency => `${dependency.name} (${dependency.condition})`))],
-    ['ready', spec.ready.kind === 'delay' ? `after ${formatDuration(spec.ready.delayMs)}` : `by ${spec.ready.kind}`],
-    ['health probe', spec.health ? `${spec.health.probe.kind} each ${formatDuration(spec.health.intervalMs)}, then ${spec.health.action}` : 'process alive'],
-    ['restart', `${restart.policy}, ${formatDuration(restart.delayMs)} to ${formatDuration(restart.maxDelayMs)}, at most ${budget}, then ${restart.whenSpent}`],
+    [
+      'ready',
+      spec.ready.kind === 'delay' ? `after ${formatDuration(spec.ready.delayMs)}` : `by ${spec.ready.kind}`,
+    ],
+    [
+      'health probe',
+      spec.health
+        ? `${spec.health.probe.kind} each ${formatDuration(spec.health.intervalMs)}, then ${spec.health.action}`
+        : 'process alive',
+    ],
+    [
+      'restart',
+      `${restart.policy}, ${formatDuration(restart.delayMs)} to ${formatDuration(restart.maxDelayMs)}, at most ${budget}, then ${restart.whenSpent}`,
+    ],
     ['stop', `${stop.signal}, then SIGKILL after ${formatDuration(stop.graceMs)}`],
     ['lock', spec.lock],
     ['env files', list(spec.envFiles)],

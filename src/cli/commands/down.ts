@@ -27,7 +27,8 @@ export async function down(context: CliContext, timeoutMs: number | null): Promi
   const follow = await Follow.start(keeper)
   let asked = 1
   const unlisten = context.onSignal('SIGINT', () => {
-    if (++asked === 2) context.note('stopping goes on; Ctrl-C again ends the grace of what is still stopping.')
+    if (++asked === 2)
+      context.note('stopping goes on; Ctrl-C again ends the grace of what is still stopping.')
     else hurry(context, follow)
   })
   const progress = showProgress(context, follow, null)

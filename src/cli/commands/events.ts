@@ -57,7 +57,11 @@ async function fromArchive(
     if (options.module !== null) query.set('module', options.module)
     if (sinceMs !== null) query.set('since', new Date(sinceMs).toISOString())
     if (cursor !== '') query.set('cursor', cursor)
-    const page = (await askDaemon(state.daemonSocket, `/api/v1/events?${query}`, DAEMON_MS)) as EventPage | null
+    const page = (await askDaemon(
+      state.daemonSocket,
+      `/api/v1/events?${query}`,
+      DAEMON_MS,
+    )) as EventPage | null
     if (page === null || !Array.isArray(page.events)) return null
     // Each page lies before the one asked for first.
     found.unshift(...inOrder(page.events))
@@ -72,11 +76,15 @@ interface EventPage {
 }
 
 function inOrder(page: readonly FleetEvent[]): FleetEvent[] {
-  return [...page].sort((a, b) => (a.journal_id === b.journal_id ? a.seq - b.seq : Date.parse(a.at) - Date.parse(b.at)))
+  return [...page].sort((a, b) =>
+    a.journal_id === b.journal_id ? a.seq - b.seq : Date.parse(a.at) - Date.parse(b.at),
+  )
 }
 
 function fromJournal(state: StateDir, options: EventsOptions, sinceMs: number | null): FleetEvent[] {
-  return readAfter(state, 0).filter(event => fits(event, options) && (sinceMs === null || Date.parse(event.at) >= sinceMs))
+  return readAfter(state, 0).filter(
+    event => fits(event, options) && (sinceMs === null || Date.parse(event.at) >= sinceMs),
+  )
 }
 
 function readAfter(state: StateDir, seq: number): FleetEvent[] {
@@ -138,9 +146,14 @@ const STYLES: Readonly<Partial<Record<FleetEvent['kind'], Style>>> = {
 }
 
 function print(context: CliContext, event: FleetEvent): void {
-  if (context.options.json) return context.out(JSON.stringify(event))
+  if (context.options.json) {
+    context.out(JSON.stringify(event))
+    return
+  }
   const said = visible(describeEvent(event))
   const style = STYLES[event.kind]
   const time = context.paint('dim', event.at)
-  context.out(`${time}  ${pad(visible(event.module ?? '-'), 12)}  ${style ? context.paint(style, said) : said}`)
+  context.out(
+    `${time}  ${pad(visible(event.module ?? '-'), 12)}  ${style ? context.paint(style, said) : said}`,
+  )
 }

@@ -1,4 +1,7 @@
-/** `mark init` and `mark check` on real directories: what init writes must pass the check that it tells to run. */
+/**
+ * `mark init` and `mark check` on real directories: what init writes must pass the check that it tells to
+ * run.
+ */
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -75,7 +78,7 @@ test('init for one command keeps every word of it', async () => {
   const yaml = parse(written(told)) as { modules: Record<string, { command: string[] }> }
   assert.deepEqual(
     yaml.modules['echo-home-x-no']?.command ?? Object.values(yaml.modules)[0]?.command,
-    command.map(word => word.replace('${', '$${')),
+    command.map(word => word.replace('${', () => '$${')),
   )
 })
 
@@ -136,7 +139,7 @@ test('config explain says what holds and where it was written', async () => {
     'mark.yaml': 'modules:\n  v: { command: sleep 1, restart: { delay: "${D:-9s}" } }\n',
   })
   assert.equal(await runConfigExplain(told.context, { key: 'modules.v.restart.delay' }), 0)
-  assert.match(told.out.join(''), /value +9s\n +from +mark\.yaml:2:45\n/)
+  assert.match(told.out.join(''), /value +9s\n +from +mark\.yaml:2:44\n/)
   await assert.rejects(runConfigExplain(told.context, { key: 'modules.v.restart.dealy' }), {
     code: 'MARK_USAGE',
     hint: /delay/,

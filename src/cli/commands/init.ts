@@ -1,6 +1,6 @@
 /**
- * `mark init`: writes a first, commented mark.yaml from what lies in the directory, or for one command, and says what
- * to type next. Never overwrites anything; writes nothing but mark.yaml.
+ * `mark init`: writes a first, commented mark.yaml from what lies in the directory, or for one command, and
+ * says what to type next. Never overwrites anything; writes nothing but mark.yaml.
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -59,7 +59,7 @@ export function formatMarkYaml(directory: string, found: Found, schema: string |
   lines.push(
     '',
     found.envNames.length > 0
-      ? '# .env is read for all modules; a name like *KEY* *SECRET* *TOKEN* *PASS* in it reaches only modules that list it:'
+      ? '# .env is for all modules; *KEY* *SECRET* *TOKEN* *PASS* in it reach only modules that list them:'
       : '# Secrets are named here and reach only the modules that list them:',
     '# secrets: { EXCHANGE_API_KEY: { env: EXCHANGE_API_KEY, modes: [REAL] } }',
     '',
@@ -87,7 +87,7 @@ const WORDS = [
 const MORE = [
   '    # secrets: [EXCHANGE_API_KEY]',
   '    # depends_on: { other: { condition: ready } }         # started | ready | completed',
-  '    # ready:  { http: "http://127.0.0.1:8080/ping" }      # notify | http | tcp | exec | log | delay (default: 1s)',
+  '    # ready:  { http: "http://127.0.0.1:8080/ping" }  # notify http tcp exec log delay; default delay: 1s',
   '    # health: { http: "http://127.0.0.1:8080/ping", interval: 10s, timeout: 2s, failures: 3 }',
   '    # restart: { policy: always, delay: 3s, multiplier: 2, max_delay: 5m, budget: [5/10m, 20/1d] }',
   '    # stop: { signal: SIGTERM, grace: 30s }',

@@ -36,7 +36,9 @@ export async function logs(context: CliContext, options: LogsOptions): Promise<n
   const names = modulesWithLogs(state, options.modules)
   const filter = filterOf(options)
   const stream = new LogStream(context, state.logs, names, filter, { raw: options.raw, times: true })
-  const ends = new Map(names.map(name => [name, options.follow ? completeEnd(state, name) : Number.POSITIVE_INFINITY]))
+  const ends = new Map(
+    names.map(name => [name, options.follow ? completeEnd(state, name) : Number.POSITIVE_INFINITY]),
+  )
   const exact = options.raw && !context.options.json && isPlain(filter) && names.length === 1
   if (exact) writeExact(context, state, names[0] as string, options, ends)
   else stream.print(mergeByTime(names.map(name => past(state, name, options, filter, ends.get(name) ?? 0))))
@@ -60,7 +62,13 @@ function completeEnd(state: StateDir, name: string): number {
   return tailLines(state.logs, name, 1, { complete: true })[0]?.end ?? baseOf(state.logs, name)
 }
 
-function past(state: StateDir, name: string, options: LogsOptions, filter: LogFilter, end: number): LogLine[] {
+function past(
+  state: StateDir,
+  name: string,
+  options: LogsOptions,
+  filter: LogFilter,
+  end: number,
+): LogLine[] {
   const count = options.lines ?? (filter.sinceMs === null ? DEFAULT_LINES : Number.POSITIVE_INFINITY)
   if (count === 0) return []
   const before = Number.isFinite(end) ? { before: end } : {}
@@ -74,14 +82,20 @@ function past(state: StateDir, name: string, options: LogsOptions, filter: LogFi
 }
 
 /** One module's last lines byte for byte, as it wrote them. */
-function writeExact(context: CliContext, state: StateDir, name: string, options: LogsOptions, ends: ReadonlyMap<string, number>): void {
+function writeExact(
+  context: CliContext,
+  state: StateDir,
+  name: string,
+  options: LogsOptions,
+  ends: ReadonlyMap<string, number>,
+): void {
   const end = Math.min(ends.get(name) ?? 0, logicalSize(state.logs, name))
   const count = options.lines ?? DEFAULT_LINES
   let at = count === 0 ? end : (tailLines(state.logs, name, count, { before: end })[0]?.offset ?? end)
   while (at < end) {
     const bytes = readRange(state.logs, name, at, end, RAW_CHUNK_BYTES)
     if (bytes.length === 0) return
-    context.writeBytes(bytes)
+    context.write(bytes)
     at += bytes.length
   }
 }
@@ -97,7 +111,8 @@ function modulesWithLogs(state: StateDir, words: readonly string[]): string[] {
   const left = logNames(state).filter(name => !declared.modules.includes(name))
   const all = { modules: [...declared.modules, ...left], groups: declared.groups }
   if (words.length > 0) return resolveTargets(words, all)
-  if (all.modules.length === 0) throw new MarkError('MARK_NOT_RUNNING', 'There are no logs here yet.', 'start the fleet with `mark up`.')
+  if (all.modules.length === 0)
+    throw new MarkError('MARK_NOT_RUNNING', 'There are no logs here yet.', 'start the fleet with `mark up`.')
   return declared.modules.length > 0 ? [...declared.modules] : left
 }
 
@@ -125,6 +140,10 @@ function pattern(source: string): RegExp {
     return new RegExp(source, 'u')
   } catch (error) {
     const why = error instanceof Error ? error.message : ''
-    throw new MarkError('MARK_USAGE', `--grep does not take this pattern: ${why}.`, 'escape what is meant literally, e.g. \\[.')
+    throw new MarkError(
+      'MARK_USAGE',
+      `--grep does not take this pattern: ${why}.`,
+      'escape what is meant literally, e.g. \\[.',
+    )
   }
 }

@@ -19,10 +19,15 @@ export async function mode(context: CliContext, what: string): Promise<number> {
     context.json({ fleet, state, mode, autonomy, strategy, real_money, configured: asked })
     return 0
   }
-  const stake = (real: boolean): string => (real ? context.paint(['red', 'bold'], 'REAL money is at stake') : 'no real money')
+  const stake = (real: boolean): string =>
+    real ? context.paint(['red', 'bold'], 'REAL money is at stake') : 'no real money'
   context.out(`${fleet} (${state}): ${mode} ${autonomy} ${strategy}, ${stake(real_money)}`)
-  const differs = asked !== null && (asked.mode !== mode || asked.autonomy !== autonomy || asked.strategy !== strategy)
-  if (differs) context.out(`mark.yaml asks for: ${asked.mode} ${asked.autonomy} ${asked.strategy}, ${stake(asked.real_money)}`)
+  const differs =
+    asked !== null && (asked.mode !== mode || asked.autonomy !== autonomy || asked.strategy !== strategy)
+  if (differs)
+    context.out(
+      `mark.yaml asks for: ${asked.mode} ${asked.autonomy} ${asked.strategy}, ${stake(asked.real_money)}`,
+    )
   return 0
 }
 

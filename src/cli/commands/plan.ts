@@ -3,10 +3,12 @@
  */
 import { withDependencies } from '../../core/chain.ts'
 import { coveringKill } from '../../core/kill.ts'
-import { type ChangeKind, difference } from '../../core/plan.ts'
+import type { ChildrenDocument } from '../../core/keeper-state.ts'
+import { type Change, type ChangeKind, difference, type Plan } from '../../core/plan.ts'
 import { resolveTargets } from '../../core/targets.ts'
-import type { ModuleView } from '../../core/view.ts'
+import type { ModuleView, StatusDocument } from '../../core/view.ts'
 import type { CliContext } from '../context.ts'
+import { readDisk } from '../disk.ts'
 import { askFleet } from '../fleet.ts'
 import { loadPlan } from '../load-plan.ts'
 import type { Style } from '../paint.ts'
@@ -29,31 +31,66 @@ const LOOKS: Readonly<Record<ChangeKind, readonly [string, Style]>> = {
 }
 
 export async function plan(context: CliContext, words: readonly string[]): Promise<number> {
-  const { plan: next, warnings, previous } = await loadPlan(context)
-  for (const line of warnings) context.note(line)
+  const { plan: next, warning, previous } = await loadPlan(context)
+  if (warning !== null) context.note(warning)
   const { document } = await askFleet(context)
-  const chosen = new Set(words.length === 0 ? known(next).modules : withDependencies(next.modules, resolveTargets(words, known(next))))
-  const views = new Map(document.modules.map(view => [view.name, view]))
-  const steps = difference(previous, next)
-    .map((change): Step => stepFor(change.module, change.change, change.reason, views.get(change.module), chosen.has(change.module)))
-    .map((step): Step => {
-      const kill = step.action === 'start' ? coveringKill(document.kills, step.module, next) : null
-      return kill ? { ...step, reason: `refused while ${kill.id} is tripped` } : step
-    })
-  if (context.options.json) context.json({ fleet: next.fleet, mode: next.mode, autonomy: next.autonomy, strategy: next.strategy, steps })
+  const names = known(next)
+  const chosen =
+    words.length === 0 ? names.modules : withDependencies(next.modules, resolveTargets(words, names))
+  const facts: Facts = {
+    next,
+    document,
+    children: readDisk(context.stateDir()).children,
+    chosen: new Set(chosen),
+    named: words.length > 0,
+  }
+  const steps = difference(previous, next).map(change => stepFor(change, facts))
+  const { fleet, mode, autonomy, strategy } = next
+  if (context.options.json) context.json({ fleet, mode, autonomy, strategy, steps })
   else for (const line of lines(steps, context)) context.out(line)
   return 0
 }
 
-/** A module that is as it should be in the plan may still have to be started. */
-function stepFor(module: string, change: ChangeKind, reason: string, view: ModuleView | undefined, chosen: boolean): Step {
+interface Facts {
+  readonly next: Plan
+  readonly document: StatusDocument
+  readonly children: ChildrenDocument | null
+  readonly chosen: ReadonlySet<string>
+  readonly named: boolean
+}
+
+function stepFor({ module, change, reason }: Change, facts: Facts): Step {
+  const view = facts.document.modules.find(candidate => candidate.name === module)
   const live = view?.pid != null
   if (change === 'stop') return { module, action: live ? 'stop' : 'keep', reason }
-  if (live) return { module, action: change === 'start' ? 'keep' : change, reason: change === 'start' ? 'runs already' : reason }
-  if (!chosen) return { module, action: 'keep', reason: 'not asked for' }
-  if (view?.hold) return { module, action: 'keep', reason: `held: ${view.hold.reason}` }
-  if (change !== 'keep' && change !== 'update') return { module, action: 'start', reason: change === 'start' ? reason : `not running; ${reason}` }
-  return { module, action: 'start', reason: view ? `is ${view.state}` : 'not running' }
+  if (live && change === 'start') return { module, action: 'keep', reason: 'runs already' }
+  if (live) return { module, action: change, reason }
+  const rests = whyItRests(module, change, view, facts)
+  if (rests !== null) return { module, action: 'keep', reason: rests }
+  const kill = coveringKill(facts.document.kills, module, facts.next)
+  if (kill) return { module, action: 'start', reason: `refused while ${kill.id} is tripped` }
+  if (change === 'start') return { module, action: 'start', reason }
+  return {
+    module,
+    action: 'start',
+    reason: change === 'restart' ? `not running; ${reason}` : `is ${view?.state ?? 'stopped'}`,
+  }
+}
+
+/** Why `up` would not start a module that does not run; null: it would. */
+function whyItRests(
+  module: string,
+  change: ChangeKind,
+  view: ModuleView | undefined,
+  facts: Facts,
+): string | null {
+  if (!facts.chosen.has(module)) return 'not asked for'
+  if (view?.hold) return `held: ${view.hold.reason}`
+  if (facts.named || change === 'start' || change === 'restart') return null
+  const memory = facts.children?.children[module]
+  if (memory?.phase === 'stopped' && memory.desired === 'down' && memory.lastExit)
+    return 'stopped by an operator'
+  return view?.state === 'completed' && facts.children?.open === true ? 'completed before' : null
 }
 
 function lines(steps: readonly Step[], context: CliContext): string[] {
@@ -61,5 +98,9 @@ function lines(steps: readonly Step[], context: CliContext): string[] {
     const [sign, style] = LOOKS[step.action]
     return [context.paint(style, `${sign} ${step.action}`), step.module, visibleCell(step.reason)]
   })
-  return table([{ title: 'ACTION' }, { title: 'MODULE' }, { title: 'WHY' }], rows, context.isTty ? context.columns : null)
+  return table(
+    [{ title: 'ACTION' }, { title: 'MODULE' }, { title: 'WHY' }],
+    rows,
+    context.isTty ? context.columns : null,
+  )
 }

@@ -27,10 +27,16 @@ export async function status(context: CliContext): Promise<number> {
 }
 
 /** Everything `mark status` prints, as lines. */
-export function statusLines(document: StatusDocument, context: Pick<CliContext, 'paint' | 'isTty' | 'columns'>): string[] {
+export function statusLines(
+  document: StatusDocument,
+  context: Pick<CliContext, 'paint' | 'isTty' | 'columns'>,
+): string[] {
   const { paint } = context
   const lines = document.kills.map(kill => paint(['red', 'bold'], killLine(kill)))
-  if (document.real_money) lines.push(paint(['red', 'bold'], `REAL money is at stake (mode ${document.mode}, autonomy ${document.autonomy})`))
+  if (document.real_money)
+    lines.push(
+      paint(['red', 'bold'], `REAL money is at stake (mode ${document.mode}, autonomy ${document.autonomy})`),
+    )
   lines.push(headLine(document, context))
   for (const what of document.degraded) lines.push(paint('yellow', `degraded: ${visibleCell(what)}`))
   if (document.modules.length === 0) return [...lines, 'no modules']

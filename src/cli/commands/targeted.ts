@@ -24,14 +24,23 @@ export interface TargetedOptions {
   readonly reason: string | null
 }
 
-export async function targeted(context: CliContext, verb: TargetedVerb, options: TargetedOptions): Promise<number> {
+export async function targeted(
+  context: CliContext,
+  verb: TargetedVerb,
+  options: TargetedOptions,
+): Promise<number> {
   if (options.modules.length === 0 && !options.all) {
-    throw new MarkError('MARK_USAGE', `\`mark ${verb}\` needs to know which modules.`, `name them, or say \`mark ${verb} --all\`.`)
+    throw new MarkError(
+      'MARK_USAGE',
+      `\`mark ${verb}\` needs to know which modules.`,
+      `name them, or say \`mark ${verb} --all\`.`,
+    )
   }
   const keeper = await requireKeeper(context)
   try {
     const { plan } = (await keeper.ask({ ask: 'plan' })) as { plan: Plan | null }
-    if (plan === null) throw new MarkError('MARK_NOT_RUNNING', 'This fleet is not up.', 'start it with `mark up`.')
+    if (plan === null)
+      throw new MarkError('MARK_NOT_RUNNING', 'This fleet is not up.', 'start it with `mark up`.')
     const modules = options.all ? known(plan).modules : resolveTargets(options.modules, known(plan))
     const follow = await Follow.start(keeper)
     return await carryOut(context, verb, follow, modules, options)
@@ -69,12 +78,17 @@ async function carryOut(
   }
   progress.end()
   const bad = modules.filter(name => settled(name) !== 'good')
-  if (bad.length > 0) throw failure(verb, bad, follow, failedReloads, how === 'timeout' ? options.timeoutMs : null)
+  if (bad.length > 0)
+    throw failure(verb, bad, follow, failedReloads, how === 'timeout' ? options.timeoutMs : null)
   for (const name of modules) context.note(doneLine(verb, name, follow.views.get(name), before.get(name)))
   return 0
 }
 
-function settledBy(verb: TargetedVerb, view: ModuleView | undefined, before: ModuleView | undefined): Settled {
+function settledBy(
+  verb: TargetedVerb,
+  view: ModuleView | undefined,
+  before: ModuleView | undefined,
+): Settled {
   switch (verb) {
     case 'start':
       return upSettled(view)
@@ -115,13 +129,23 @@ function failure(
     const sentence = `${verb} was not done within ${span(timeoutMs / 1000)}: ${list}.`
     return new MarkError('MARK_TIMED_OUT', sentence, 'it goes on; `mark status` shows it.')
   }
-  return new MarkError('MARK_FAILED', `${verb} failed: ${list}.`, `see \`mark logs ${bad[0]}\` and \`mark describe ${bad[0]}\`.`)
+  return new MarkError(
+    'MARK_FAILED',
+    `${verb} failed: ${list}.`,
+    `see \`mark logs ${bad[0]}\` and \`mark describe ${bad[0]}\`.`,
+  )
 }
 
-function doneLine(verb: TargetedVerb, name: string, view: ModuleView | undefined, before: ModuleView | undefined): string {
+function doneLine(
+  verb: TargetedVerb,
+  name: string,
+  view: ModuleView | undefined,
+  before: ModuleView | undefined,
+): string {
   const state = view?.state ?? 'gone'
   const pid = view?.pid == null ? '' : `, pid ${view.pid}`
   const same = view?.run_id === before?.run_id && view?.state === before?.state
-  if (same && (verb === 'start' || verb === 'stop' || verb === 'hold')) return `${name} was ${state} already${pid}`
+  if (same && (verb === 'start' || verb === 'stop' || verb === 'hold'))
+    return `${name} was ${state} already${pid}`
   return `${name} is ${state}${pid}`
 }

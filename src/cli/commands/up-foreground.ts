@@ -13,7 +13,11 @@ import type { Application } from './up.ts'
 type Prove = (stop: Promise<unknown>) => Promise<Waited>
 
 /** `prove`: for --atomic, waits until all is up or throws; told when the operator interrupts. */
-export async function followForeground(context: CliContext, application: Application, prove: Prove | null): Promise<number> {
+export async function followForeground(
+  context: CliContext,
+  application: Application,
+  prove: Prove | null,
+): Promise<number> {
   const { follow, first, plan } = application
   const names = plan.modules.map(spec => spec.name)
   const stream = new LogStream(context, context.stateDir().logs, names)
@@ -23,7 +27,9 @@ export async function followForeground(context: CliContext, application: Applica
   })
   const interrupts = listen(context, () => hurry(context, follow))
   const ends = first ? 'Ctrl-C stops the fleet' : 'Ctrl-C detaches, the fleet runs on'
-  context.note(`${plan.fleet}: following the logs of ${names.length} modules. ${ends}; \`mark status\` in another terminal.`)
+  context.note(
+    `${plan.fleet}: following the logs of ${names.length} modules. ${ends}; \`mark status\` in another terminal.`,
+  )
   stream.follow(application.logFrom)
   try {
     if (prove !== null) await prove(interrupts.first)
@@ -34,7 +40,11 @@ export async function followForeground(context: CliContext, application: Applica
   }
 }
 
-async function stay(context: CliContext, { follow, first }: Application, interrupted: Promise<unknown>): Promise<number> {
+async function stay(
+  context: CliContext,
+  { follow, first }: Application,
+  interrupted: Promise<unknown>,
+): Promise<number> {
   for (;;) {
     const how = await follow.until(() => false, null, interrupted)
     if (how === 'interrupted') break
@@ -73,5 +83,8 @@ function listen(context: CliContext, onAgain: () => void): Interrupts {
     else onAgain()
   }
   const unlisten = [context.onSignal('SIGINT', heard), context.onSignal('SIGTERM', heard)]
-  return { first, close: () => unlisten.forEach(stop => stop()) }
+  const close = (): void => {
+    for (const stop of unlisten) stop()
+  }
+  return { first, close }
 }

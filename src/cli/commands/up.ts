@@ -51,14 +51,15 @@ export interface Application {
 
 export async function up(context: CliContext, options: UpOptions): Promise<number> {
   if (options.one) throw new MarkError('MARK_UNSUPPORTED', '`mark up --one` is not in this version of MARK.')
-  const { plan, warnings } = await loadPlan(context, options)
-  for (const line of warnings) context.note(line)
+  const { plan, warning } = await loadPlan(context, options)
+  if (warning !== null) context.note(warning)
   const only = options.modules.length === 0 ? null : resolveTargets(options.modules, known(plan))
   const atomic = options.atomic || plan.start.atomic
   const application = await apply(context, plan, only, atomic)
   const timeoutMs = options.timeoutMs ?? plan.start.deadlineMs
   if (options.detach) return await detached(context, application, { atomic, timeoutMs })
-  const prove = (stop: Promise<unknown>): Promise<Waited> => proveAtomic(context, application, timeoutMs, stop)
+  const prove = (stop: Promise<unknown>): Promise<Waited> =>
+    proveAtomic(context, application, timeoutMs, stop)
   return await followForeground(context, application, atomic ? prove : null)
 }
 
@@ -66,7 +67,12 @@ export function known(plan: Plan) {
   return { modules: plan.modules.map(spec => spec.name), groups: plan.groups }
 }
 
-async function apply(context: CliContext, plan: Plan, only: readonly string[] | null, atomic: boolean): Promise<Application> {
+async function apply(
+  context: CliContext,
+  plan: Plan,
+  only: readonly string[] | null,
+  atomic: boolean,
+): Promise<Application> {
   const existing = await findKeeper(context)
   const keeper = existing ?? (await ensureKeeper(context))
   const follow = await Follow.start(keeper)
@@ -75,7 +81,14 @@ async function apply(context: CliContext, plan: Plan, only: readonly string[] | 
   const logFrom = new Map(plan.modules.map(spec => [spec.name, logicalSize(logs, spec.name)]))
   let applied: Applied
   try {
-    const ask = { ask: 'apply', plan, only, secretValues: callerSecrets(plan, context.env), atomic, by: context.by } as const
+    const ask = {
+      ask: 'apply',
+      plan,
+      only,
+      secretValues: callerSecrets(plan, context.env),
+      atomic,
+      by: context.by,
+    } as const
     applied = (await keeper.ask(ask)) as Applied
   } catch (error) {
     // A refused first `up` leaves nothing behind, not even its keeper.
@@ -83,8 +96,11 @@ async function apply(context: CliContext, plan: Plan, only: readonly string[] | 
     if (existing === null && idle) await takeDown(context, follow, 10_000).catch(() => {})
     throw error
   }
-  for (const { module, reason } of applied.left ?? []) context.note(`${module} is left alone: ${visibleCell(reason)}`)
-  const anew = new Set(applied.changes.filter(change => change.change === 'restart').map(change => change.module))
+  for (const { module, reason } of applied.left ?? [])
+    context.note(`${module} is left alone: ${visibleCell(reason)}`)
+  const anew = new Set(
+    applied.changes.filter(change => change.change === 'restart').map(change => change.module),
+  )
   const oldRun = (name: string): string | null => (anew.has(name) ? (before.get(name)?.run_id ?? null) : null)
   await follow.refresh()
   return {
@@ -119,7 +135,9 @@ async function detached(context: CliContext, application: Application, wait: Wai
   }
   if (wait.atomic) await undo(context, application)
   else application.follow.keeper.close()
-  throw wait.atomic ? new MarkError('MARK_FAILED', failure.message, 'what this call started was stopped again.') : failure
+  throw wait.atomic
+    ? new MarkError('MARK_FAILED', failure.message, 'what this call started was stopped again.')
+    : failure
 }
 
 /** Waits until no target is pending, or (atomic) until one failed; goes on with a successor of a lost keeper. */
@@ -146,17 +164,27 @@ function failureOf(application: Application, how: Waited, timeoutMs: number): Ma
   const { targets, settled, follow } = application
   const tell = (name: string): string => {
     const view = follow.views.get(name)
-    return view ? `${name} is ${view.state}${view.reason ? ` (${visibleCell(view.reason)})` : ''}` : `${name} is gone`
+    return view
+      ? `${name} is ${view.state}${view.reason ? ` (${visibleCell(view.reason)})` : ''}`
+      : `${name} is gone`
   }
   const bad = targets.filter(name => settled(name) === 'bad')
   if (how === 'timeout') {
     const late = targets.filter(name => settled(name) !== 'good')
     const sentence = `Not all was up within ${span(timeoutMs / 1000)}: ${late.map(tell).join('; ')}.`
-    return new MarkError('MARK_TIMED_OUT', sentence, `MARK goes on trying; see \`mark logs ${late[0] ?? ''}\`.`)
+    return new MarkError(
+      'MARK_TIMED_OUT',
+      sentence,
+      `MARK goes on trying; see \`mark logs ${late[0] ?? ''}\`.`,
+    )
   }
   if (bad.length === 0) return null
   const sentence = `${bad.length} of ${targets.length} did not come up: ${bad.map(tell).join('; ')}.`
-  return new MarkError('MARK_FAILED', sentence, `see \`mark logs ${bad[0]}\` and \`mark describe ${bad[0]}\`.`)
+  return new MarkError(
+    'MARK_FAILED',
+    sentence,
+    `see \`mark logs ${bad[0]}\` and \`mark describe ${bad[0]}\`.`,
+  )
 }
 
 /** Stops what this call started, in reverse order: everything, when nothing ran before. */
@@ -166,7 +194,12 @@ async function undo(context: CliContext, application: Application): Promise<void
   const progress = showProgress(context, follow, null)
   try {
     if (first) return await takeDown(context, follow, null)
-    await follow.keeper.ask({ ask: 'stop', modules: started, by: context.by, reason: 'up --atomic: not all came up' })
+    await follow.keeper.ask({
+      ask: 'stop',
+      modules: started,
+      by: context.by,
+      reason: 'up --atomic: not all came up',
+    })
     await follow.refresh()
     await follow.until(() => started.every(name => (follow.views.get(name)?.pid ?? null) === null), null)
   } finally {

@@ -1,6 +1,6 @@
 /**
- * Whether a restart budget can be spent at all, given the delays before each restart. A budget that its own delays
- * never let a module reach would let it crash for ever in silence.
+ * Whether a restart budget can be spent at all, given the delays before each restart. A budget that its own
+ * delays never let a module reach would let it crash for ever in silence.
  */
 import type { Budget, RestartSpec } from '../../core/plan.ts'
 import { parseDurationMs } from '../../core/time.ts'
@@ -19,8 +19,8 @@ export function parseBudget(text: string): Budget {
 }
 
 /**
- * Milliseconds from the first to the `count`-th failure of a module that fails the instant it starts, with every
- * delay as short as jitter allows.
+ * Milliseconds from the first to the `count`-th failure of a module that fails the instant it starts, with
+ * every delay as short as jitter allows.
  */
 export function fastestFailuresMs(count: number, delays: Delays): number {
   let total = 0

@@ -1,6 +1,7 @@
 /**
- * YAML text to a located tree. YAML 1.2 core only: no custom tags, no merge keys, no duplicate keys, few aliases, at
- * most 1 MB. Every fault is a problem with its place. Never runs, resolves or fetches anything the text names.
+ * YAML text to a located tree. YAML 1.2 core only: no custom tags, no merge keys, no duplicate keys, few
+ * aliases, at most 1 MB. Every fault is a problem with its place. Never runs, resolves or fetches anything
+ * the text names.
  */
 import { type Document, isAlias, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
 import type { Entry, LocatedNode } from './located.ts'
@@ -11,6 +12,7 @@ const ALIAS_MAX = 100
 const NODE_MAX = 50_000
 const DEPTH_MAX = 64
 const SYNTAX_ERRORS_SHOWN = 10
+const UNCLOSED = /flow (map|sequence).*must.*end|sufficiently indented|to end with|Missing closing/i
 const CORE_TAGS = /^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/
 
 /** The tree of one file, or null if its text cannot be trusted; then `report` says why. */
@@ -83,11 +85,7 @@ function explainSyntax(code: string, message: string): { message: string; hint: 
     return { message: 'a tab indents this line', hint: 'YAML indents with spaces only' }
   if (code === 'MULTIPLE_DOCS')
     return { message: 'a second document begins here', hint: 'one file holds one document: remove `---`' }
-  if (
-    /flow (map|sequence|collection).*must.*end|sufficiently indented|Expected .* to end with|Missing closing/i.test(
-      sentence,
-    )
-  ) {
+  if (UNCLOSED.test(sentence)) {
     return { message: sentence, hint: 'a bracket or quote is not closed: is the file complete?' }
   }
   if (code === 'BAD_ALIAS') return { message: sentence, hint: 'quote a value that begins with `*` or `&`' }

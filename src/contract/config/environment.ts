@@ -1,6 +1,6 @@
 /**
- * Variables: what a module inherits from the first `up`, what env files say, and the three words MODE AUTONOMY
- * STRATEGY, which may be said in several places but never differently.
+ * Variables: what a module inherits from the first `up`, what env files say, and the three words MODE
+ * AUTONOMY STRATEGY, which may be said in several places but never differently.
  */
 import { createHash } from 'node:crypto'
 import { parseEnv } from 'node:util'

@@ -1,6 +1,6 @@
 /**
- * What one key of mark.yaml is: for `mark config explain`. Pure: takes the located tree (or none) and the schema.
- * Shows no value whose name looks like a secret.
+ * What one key of mark.yaml is: for `mark config explain`. Pure: takes the located tree (or none) and the
+ * schema. Shows no value whose name looks like a secret.
  */
 import {
   formatPath,
@@ -29,7 +29,10 @@ export interface Explanation {
   readonly keys: readonly { readonly key: string; readonly meaning: string | null }[]
 }
 
-/** `key`: `modules.vida.restart.delay`, `restart.delay` for any module, `modules` ... Unknown: a hint instead. */
+/**
+ * `key`: `modules.vida.restart.delay`, `restart.delay` for any module, `modules` ... Unknown: a hint
+ * instead.
+ */
 export function explain(tree: MapNode | null, key: string): Explanation | { readonly hint: string | null } {
   const written = key.split(/[.[\]]+/).filter(part => part !== '')
   const isModuleKey = schemasAt(fleetSchema, ['modules', '*', ...written]).length > 0

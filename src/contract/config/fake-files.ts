@@ -1,4 +1,7 @@
-/** ConfigFiles in memory, for tests: a map of paths; what ends in `/` is a directory, a path in `bin` is a program. */
+/**
+ * ConfigFiles in memory, for tests: a map of paths; what ends in `/` is a directory, a path in `bin` is a
+ * program.
+ */
 import { dirname } from 'node:path'
 import type { ConfigFiles } from './files.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The file system as configuration sees it: read-only, and an argument, so that tests and other tools can hand in
- * their own. The real one is src/host/config-files.ts.
+ * The file system as configuration sees it: read-only, and an argument, so that tests and other tools can
+ * hand in their own. The real one is src/host/config-files.ts.
  */
 export interface FileStat {
   readonly isFile: boolean
@@ -10,7 +10,10 @@ export interface FileStat {
 }
 
 export interface ConfigFiles {
-  /** Text of a file. Throws an Error with `.code` (ENOENT, EACCES, EISDIR, EFBIG, EILSEQ for text that is not UTF-8). */
+  /**
+   * Text of a file. Throws an Error with `.code` (ENOENT, EACCES, EISDIR, EFBIG, EILSEQ for text that is
+   * not UTF-8).
+   */
   read(path: string): string
   /** Follows links; null if there is nothing or it cannot be reached. */
   stat(path: string): FileStat | null

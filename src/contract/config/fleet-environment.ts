@@ -1,4 +1,7 @@
-/** The fleet's own env files, and what its mode, autonomy and strategy are when several places speak of them. */
+/**
+ * The fleet's own env files, and what its mode, autonomy and strategy are when several places speak of
+ * them.
+ */
 import { join } from 'node:path'
 import {
   type EnvFile,

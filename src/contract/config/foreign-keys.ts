@@ -1,6 +1,6 @@
 /**
- * Keys that users of docker compose, pm2 and systemd would write, and what MARK calls the same thing, or why it has
- * none. Data only.
+ * Keys that users of docker compose, pm2 and systemd would write, and what MARK calls the same thing, or
+ * why it has none. Data only.
  */
 const NO_IMAGE = 'MARK runs programs of this host, not images: give `command`'
 const NO_NETWORK = "modules use the host's network: there is nothing to publish or connect"

@@ -1,6 +1,6 @@
 /**
- * Reads mark.yaml and what it includes into one tree: interpolated, short forms unfolded, `defaults:` merged under
- * every module. Refuses files that others can change, include cycles and names declared twice.
+ * Reads mark.yaml and what it includes into one tree: interpolated, short forms unfolded, `defaults:`
+ * merged under every module. Refuses files that others can change, include cycles and names declared twice.
  */
 import { dirname, resolve } from 'node:path'
 import { MarkError } from '../../core/errors.ts'
@@ -26,7 +26,10 @@ const INCLUDE_MAX = 100
 /** Maps that an included file adds to. */
 const MERGED = ['modules', 'groups', 'secrets', 'jobs', 'pools', 'calendars'] as const
 
-/** The merged tree, or null if a file could not be understood. Throws MARK_CONFIG_MISSING if `file` is not there. */
+/**
+ * The merged tree, or null if a file could not be understood. Throws MARK_CONFIG_MISSING if `file` is not
+ * there.
+ */
 export function gather(
   file: string,
   files: ConfigFiles,
@@ -119,7 +122,8 @@ class Gatherer {
     this.#sections.set(section, merged)
     const before = merged.get(name)
     if (before) {
-      const message = `\`${name}\` is declared twice: also in ${before.keyAt.file}:${before.keyAt.line}:${before.keyAt.column}`
+      const { file, line, column } = before.keyAt
+      const message = `\`${name}\` is declared twice: also in ${file}:${line}:${column}`
       this.#report.error({
         at: entry.keyAt,
         path: `${section}.${name}`,

@@ -1,6 +1,7 @@
 /**
- * `${VAR}`, `${VAR:-default}`, `${VAR:?message}` in values; `$${` is a literal `${`; every other `$` stays as it is.
- * The environment is an argument. Never looks inside what it inserted: a value with `${` in it stays what it is.
+ * `${VAR}`, `${VAR:-default}`, `${VAR:?message}` in values; `$${` is a literal `${`; every other `$` stays
+ * as it is. The environment is an argument. Never looks inside what it inserted: a value with `${` in it
+ * stays what it is.
  */
 import type { LocatedNode, ScalarNode } from './located.ts'
 import type { Report } from './problem.ts'

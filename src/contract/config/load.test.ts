@@ -1,90 +1,10 @@
-/** What a person sees of mark.yaml: the plan it becomes, and one clear sentence for everything wrong with it. */
+/** What mark.yaml becomes: defaults, paths, merged files, borrowed spellings, words and secrets. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import type { ModuleSpec, Plan } from '../../core/plan.ts'
-import { type FakeFiles, fakeFiles } from './fake-files.ts'
-import { type LoadRequest, loadConfig } from './load.ts'
-import { ConfigError, formatProblems, type Problem } from './problem.ts'
-
-const PROGRAMS = { '/bin/sh': '', '/bin/python3': '', '/bin/sleep': '' }
-const ENV = {
-  PATH: '/bin',
-  HOME: '/home/ann',
-  SECRET_OF_CALLER: 'hush',
-  HTTPS_PROXY: 'http://proxy',
-  LC_TIME: 'C',
-}
-
-function request(
-  yaml: string,
-  more: Partial<LoadRequest> & { extra?: Record<string, string> } = {},
-): LoadRequest {
-  const { extra = {}, ...rest } = more
-  return {
-    file: '/srv/sipa/mark.yaml',
-    files: fakeFiles({ ...PROGRAMS, ...extra, '/srv/sipa/mark.yaml': yaml }),
-    env: ENV,
-    uid: 0,
-    flags: {},
-    previous: null,
-    refreshEnv: false,
-    ...rest,
-  }
-}
-
-function load(yaml: string, more: Parameters<typeof request>[1] = {}): Plan {
-  return loadConfig(request(yaml, more)).plan
-}
-
-function only(yaml: string, more: Parameters<typeof request>[1] = {}): ModuleSpec {
-  const [spec, second] = load(yaml, more).modules
-  assert.ok(spec && !second)
-  return spec
-}
-
-function refusal(yaml: string, more: Parameters<typeof request>[1] = {}): ConfigError {
-  try {
-    loadConfig(request(yaml, more))
-  } catch (error) {
-    assert.ok(error instanceof ConfigError, String(error))
-    return error
-  }
-  return assert.fail('it was accepted')
-}
-
-function problem(yaml: string, more: Parameters<typeof request>[1] = {}): Problem {
-  const { problems } = refusal(yaml, more)
-  assert.equal(problems.length, 1, formatProblems(problems, '/srv/sipa'))
-  return problems[0] as Problem
-}
-
-const vida = (keys: string): string =>
-  `modules:\n  vida:\n    command: sleep 1\n${keys.replace(/^(?=.)/gm, '    ')}`
-
-describe('errors of the shared vectors', () => {
-  interface Vector {
-    readonly name: string
-    readonly yaml: string
-    readonly errors: readonly { readonly line: number; readonly column: number; readonly contains: string }[]
-  }
-  const file = new URL('../../../test/vectors/config-errors.json', import.meta.url)
-  for (const { name, yaml, errors } of JSON.parse(readFileSync(file, 'utf8')) as Vector[]) {
-    test(name, () => {
-      const error = refusal(yaml)
-      const shown = error.problems.map(
-        ({ line, column, message, hint }) => `${line}:${column} ${message} ${hint}`,
-      )
-      assert.equal(shown.length, errors.length, shown.join('\n'))
-      for (const [index, { line, column, contains }] of errors.entries()) {
-        const one = shown[index] as string
-        assert.ok(one.startsWith(`${line}:${column} `), one)
-        assert.ok(one.includes(contains), one)
-      }
-      assert.equal(error.exitStatus, 78)
-    })
-  }
-})
+import { fakeFiles } from './fake-files.ts'
+import { load, only, PROGRAMS, ENV, problem, refusal, request, vida } from './fake-load.ts'
+import { loadConfig } from './load.ts'
+import { formatProblems } from './problem.ts'
 
 describe('the plan', () => {
   test('fills in every default of the contract', () => {
@@ -143,8 +63,13 @@ describe('the plan', () => {
   })
 
   test('puts every module after all it depends on, otherwise as declared', () => {
-    const yaml =
-      'modules:\n  c: {command: sleep 1, depends_on: [b]}\n  z: {command: sleep 1}\n  b: {command: sleep 1, depends_on: [a]}\n  a: {command: sleep 1}\n'
+    const yaml = [
+      'modules:',
+      '  c: {command: sleep 1, depends_on: [b]}',
+      '  z: {command: sleep 1}',
+      '  b: {command: sleep 1, depends_on: [a]}',
+      '  a: {command: sleep 1}',
+    ].join('\n')
     assert.deepEqual(
       load(yaml).modules.map(module => module.name),
       ['a', 'b', 'c', 'z'],
@@ -152,8 +77,13 @@ describe('the plan', () => {
   })
 
   test('waits for ready of a service and for the completion of a task, unless told', () => {
-    const yaml =
-      'modules:\n  t: {command: sleep 1, kind: task}\n  s: {command: sleep 1}\n  m: {command: sleep 1, depends_on: [t, s]}\n  n: {command: sleep 1, depends_on: {s: {condition: started}}}\n'
+    const yaml = [
+      'modules:',
+      '  t: {command: sleep 1, kind: task}',
+      '  s: {command: sleep 1}',
+      '  m: {command: sleep 1, depends_on: [t, s]}',
+      '  n: {command: sleep 1, depends_on: {s: {condition: started}}}',
+    ].join('\n')
     const [m, n] = load(yaml).modules.slice(2)
     assert.deepEqual(m?.dependsOn, [
       { name: 't', condition: 'completed' },
@@ -223,8 +153,16 @@ describe('paths', () => {
 
 describe('defaults', () => {
   test('are merged key by key, lists are replaced, and a key without a value takes one back', () => {
-    const yaml =
-      'defaults:\n  restart: { delay: 9s, jitter: 0 }\n  secrets: [A]\n  environment: { X: 1, Y: 2 }\n  silence: 5m\nsecrets: { A: { env: A }, B: { env: B } }\nmodules:\n  v: { command: sleep 1, restart: { jitter: 0.5 }, secrets: [B], environment: { Y: 3 }, silence: }\n'
+    const yaml = [
+      'defaults:',
+      '  restart: { delay: 9s, jitter: 0 }',
+      '  secrets: [A]',
+      '  environment: { X: 1, Y: 2 }',
+      '  silence: 5m',
+      'secrets: { A: { env: A }, B: { env: B } }',
+      'modules:',
+      '  v: { command: sleep 1, restart: { jitter: 0.5 }, secrets: [B], environment: { Y: 3 }, silence: }',
+    ].join('\n')
     const spec = only(yaml)
     assert.equal(spec.restart.delayMs, 9000)
     assert.equal(spec.restart.jitter, 0.5)
@@ -235,8 +173,7 @@ describe('defaults', () => {
   })
 
   test('of another kind of question give way to the one a module asks', () => {
-    const yaml =
-      'defaults: { ready: { http: "http://127.0.0.1/", timeout: 9s } }\nmodules: { v: { command: sleep 1, ready: { tcp: 80 } } }'
+    const yaml = `defaults: { ready: { http: "http://[::1]/", timeout: 9s } }\n${vida('ready: { tcp: 80 }')}`
     assert.deepEqual(only(yaml).ready, {
       kind: 'tcp',
       host: '127.0.0.1',
@@ -248,9 +185,7 @@ describe('defaults', () => {
 
   test('with a fault are complained about once, not for every module', () => {
     assert.equal(
-      problem(
-        'defaults: { restart: { delay: soon } }\nmodules: { a: { command: sleep 1 }, b: { command: sleep 1 } }',
-      ).line,
+      problem(`defaults: { restart: { delay: soon } }\n${vida('')}\n  b: { command: sleep 1 }`).line,
       1,
     )
   })
@@ -260,7 +195,13 @@ describe('compose spellings', () => {
   test('mean what they mean there', () => {
     const spec = only(
       vida(
-        'healthcheck: { test: [CMD, sleep, "0"], interval: 7s, retries: 4 }\nstop_signal: int\nstop_grace_period: 4s\nrestart: on-failure\nenvironment: [A=b=c]',
+        [
+          'healthcheck: { test: [CMD, sleep, "0"], interval: 7s, retries: 4 }',
+          'stop_signal: int',
+          'stop_grace_period: 4s',
+          'restart: on-failure',
+          'environment: [A=b=c]',
+        ].join('\n'),
       ),
     )
     assert.deepEqual(spec.health?.probe, { kind: 'exec', argv: ['sleep', '0'] })
@@ -395,61 +336,5 @@ describe('budgets', () => {
     assert.deepEqual(only(vida('restart: { budget: 3/1m, delay: 1s }')).restart.budget, [
       { count: 3, windowMs: 60_000 },
     ])
-  })
-})
-
-describe('files', () => {
-  test('that others can change are refused before they are read as configuration', () => {
-    const given = request(vida('nonsense: 1'))
-    ;(given.files as FakeFiles).shared.add('/srv/sipa/mark.yaml')
-    assert.throws(() => loadConfig(given), { code: 'MARK_CONFIG_UNSAFE' })
-  })
-
-  test('that are not there say how to begin', () => {
-    assert.throws(() => loadConfig({ ...request(''), file: '/srv/none/mark.yaml' }), {
-      code: 'MARK_CONFIG_MISSING',
-      hint: /mark init/,
-    })
-  })
-
-  test('that include each other are refused with the circle', () => {
-    const extra = { '/srv/sipa/b.yaml': 'include: mark.yaml' }
-    const found = problem('include: [b.yaml]', { extra })
-    assert.match(found.message, /mark.yaml -> b.yaml -> mark.yaml/)
-    assert.equal(found.file, '/srv/sipa/b.yaml')
-  })
-
-  test('that declare one module twice name both places', () => {
-    const extra = { '/srv/sipa/b.yaml': 'modules: { vida: { command: sleep 2 } }' }
-    const found = problem(`include: [b.yaml]\n${vida('')}`, { extra })
-    assert.equal(found.file, '/srv/sipa/b.yaml')
-    assert.match(found.message, /also in \/srv\/sipa\/mark\.yaml:3:3/)
-  })
-
-  test('are shown with the line, a caret under the fault, and the hint', () => {
-    assert.equal(
-      refusal(vida('restart: { dealy: 3s }')).message,
-      [
-        'mark.yaml:4:16: modules.vida.restart.dealy: `dealy` is not a key of `modules.vida.restart`',
-        '  4 |     restart: { dealy: 3s }',
-        '                     ^',
-        '  hint: did you mean `delay`?',
-      ].join('\n'),
-    )
-  })
-
-  test('with aliases within aliases are refused in less than 100 ms', () => {
-    const level = (name: string, of: string): string =>
-      `${name}: &${name} [${Array(9).fill(`*${of}`).join(', ')}]\n`
-    const bomb = `a: &a [x]\n${level('b', 'a')}${level('c', 'b')}${level('d', 'c')}${level('e', 'd')}${level('f', 'e')}`
-    const from = performance.now()
-    assert.match(problem(bomb).message, /aliases/)
-    assert.ok(performance.now() - from < 100)
-  })
-
-  test('of 10 MB or a thousand brackets are refused and never crash', () => {
-    assert.match(problem('#'.repeat(10_000_000)).message, /larger than 1 MB/)
-    assert.match(problem('['.repeat(200_000)).message, /too deep/)
-    assert.ok(refusal('- '.repeat(50_000)).problems.length > 0)
   })
 })

@@ -1,6 +1,7 @@
 /**
- * mark.yaml to a plan: read, validate, resolve, prove that what it names is there. Touches nothing; all input is an
- * argument. Throws every problem at once as one ConfigError (exit 78), so that a broken file never becomes half a plan.
+ * mark.yaml to a plan: read, validate, resolve, prove that what it names is there. Touches nothing; all
+ * input is an argument. Throws every problem at once as one ConfigError (exit 78), so that a broken file
+ * never becomes half a plan.
  */
 import { dirname } from 'node:path'
 import type { Plan } from '../../core/plan.ts'
@@ -18,7 +19,10 @@ export interface Loaded {
   readonly warnings: readonly Problem[]
 }
 
-/** Errors: ConfigError with `.problems` (MARK_CONFIG, _UNSAFE, MARK_ENVIRONMENT, MARK_PREFLIGHT); MARK_CONFIG_MISSING. */
+/**
+ * Errors: ConfigError with `.problems` (MARK_CONFIG, _UNSAFE, MARK_ENVIRONMENT, MARK_PREFLIGHT);
+ * MARK_CONFIG_MISSING.
+ */
 export function loadConfig(given: LoadRequest): Loaded {
   const { plan, warnings } = loadWithTree(given)
   return { plan, warnings }

@@ -1,6 +1,6 @@
 /**
- * A configuration as a tree that remembers where each value was written, through interpolation, includes and merged
- * defaults. Values are immutable; every function here returns a new tree.
+ * A configuration as a tree that remembers where each value was written, through interpolation, includes
+ * and merged defaults. Values are immutable; every function here returns a new tree.
  */
 import type { Place } from './problem.ts'
 

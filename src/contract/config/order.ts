@@ -1,9 +1,15 @@
-/** Order of start: every module after all it depends on, otherwise as declared. Or the cycle that makes it impossible. */
+/**
+ * Order of start: every module after all it depends on, otherwise as declared. Or the cycle that makes it
+ * impossible.
+ */
 export type Ordered =
   | { readonly ok: true; readonly names: readonly string[] }
   | { readonly ok: false; readonly cycle: readonly string[] }
 
-/** `dependencies` of names that are not in `names` are ignored. The cycle begins and ends with the same name. */
+/**
+ * `dependencies` of names that are not in `names` are ignored. The cycle begins and ends with the same
+ * name.
+ */
 export function inDependencyOrder(
   names: readonly string[],
   dependencies: (name: string) => readonly string[],

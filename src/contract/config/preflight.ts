@@ -1,6 +1,7 @@
 /**
- * Whether what the plan names is there: programs, directories, virtualenvs. Reads the file system only through
- * ConfigFiles, runs nothing. Its problems are errors: a start must be provable before anything is touched.
+ * Whether what the plan names is there: programs, directories, virtualenvs. Reads the file system only
+ * through ConfigFiles, runs nothing. Its problems are errors: a start must be provable before anything is
+ * touched.
  */
 import { join, resolve } from 'node:path'
 import { combine, DEFAULT_PATH } from './environment.ts'

@@ -1,7 +1,7 @@
 /**
- * What is wrong with a configuration, said so that a person can fix it: where (file:line:column), which key, what
- * stands there, what was expected and the nearest known word. Problems are collected, never thrown one by one.
- * Never shows a value that may be a secret: source lines are masked first.
+ * What is wrong with a configuration, said so that a person can fix it: where (file:line:column), which
+ * key, what stands there, what was expected and the nearest known word. Problems are collected, never
+ * thrown one by one. Never shows a value that may be a secret: source lines are masked first.
  */
 import { relative } from 'node:path'
 import { type ErrorCode, MarkError } from '../../core/errors.ts'
@@ -99,7 +99,9 @@ function mainCode(problems: readonly Problem[]): ErrorCode {
   return order.find(code => problems.some(problem => problem.code === code)) ?? 'MARK_PREFLIGHT'
 }
 
-/** `mark.yaml:12:5: modules.vida.restart.delay: ...`, the source line with a caret, the hint; in file order. */
+/**
+ * `mark.yaml:12:5: modules.vida.restart.delay: ...`, the source line with a caret, the hint; in file order.
+ */
 export function formatProblems(problems: readonly Problem[], from: string): string {
   return inFileOrder(problems)
     .map(problem => formatProblem(problem, from))

@@ -1,6 +1,7 @@
 /**
- * Commands to argument vectors. A first word with a slash is a path, relative to the file that names it (and, if
- * nothing is there, to the directory the module runs in); any other is looked up on the module's PATH.
+ * Commands to argument vectors. A first word with a slash is a path, relative to the file that names it
+ * (and, if nothing is there, to the directory the module runs in); any other is looked up on the module's
+ * PATH.
  */
 import { resolve } from 'node:path'
 import type { Path } from './located.ts'

@@ -1,6 +1,6 @@
 /**
- * What a module's variables are: declared ones, the activated virtualenv, MODE AUTONOMY STRATEGY; and whether all it
- * requires is there. Never puts a secret into the plan.
+ * What a module's variables are: declared ones, the activated virtualenv, MODE AUTONOMY STRATEGY; and
+ * whether all it requires is there. Never puts a secret into the plan.
  */
 import { formatPath, keyPlaceAt, type Path } from './located.ts'
 import { combine, type EnvFile, parseWord, placeInEnvFile, readEnvFile, WORD_NAMES } from './environment.ts'

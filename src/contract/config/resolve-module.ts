@@ -1,6 +1,6 @@
 /**
- * One module of mark.yaml to one ModuleSpec: paths absolute, defaults filled in, contradictions refused. Every
- * refusal is a problem at its key; a spec is returned even then, and thrown away with the plan.
+ * One module of mark.yaml to one ModuleSpec: paths absolute, defaults filled in, contradictions refused.
+ * Every refusal is a problem at its key; a spec is returned even then, and thrown away with the plan.
  */
 import type { Dependency, LimitSpec, LogSpec, ModuleSpec, RestartSpec, StopSpec } from '../../core/plan.ts'
 import { formatDuration } from '../../core/time.ts'
@@ -24,16 +24,16 @@ export interface Resolved {
 
 export function resolveModule(scope: Scope, name: string, input: ModuleInput): Resolved {
   const at: Path = ['modules', name]
-  const workingDir =
-    input.working_dir === undefined
-      ? directoryOf(scope, at)
-      : resolvePath(scope, [...at, 'working_dir'], input.working_dir)
-  const virtualenv =
-    input.virtualenv === undefined ? null : resolvePath(scope, [...at, 'virtualenv'], input.virtualenv)
+  const pathAt = (key: 'working_dir' | 'virtualenv'): string | null => {
+    const written = input[key]
+    return written === undefined ? null : resolvePath(scope, [...at, key], written)
+  }
+  const workingDir = pathAt('working_dir') ?? directoryOf(scope, at)
+  const virtualenv = pathAt('virtualenv')
   const ownFiles = moduleEnvFiles(scope, at, input)
   const envFiles = [...scope.fleetEnvFiles, ...ownFiles]
-  const variables = combine(envFiles)
   const environment = environmentOf(scope, at, input, ownFiles, virtualenv)
+  const variables = combine(envFiles)
   requireVariables(
     scope,
     at,
@@ -42,38 +42,7 @@ export function resolveModule(scope: Scope, name: string, input: ModuleInput): R
     input.secrets,
   )
   requireSecrets(scope, at, input, variables)
-  const recover = input.recover
-    ? {
-        argv: argvAt(scope, [...at, 'recover', 'command'], input.recover.command, workingDir),
-        timeoutMs: input.recover.timeout,
-      }
-    : null
-  const health = healthAt(scope, [...at, 'health'], input.health, workingDir)
-  if (health?.action === 'recover' && recover === null) {
-    problemAt(
-      scope,
-      [...at, 'health', 'action'],
-      '`recover` is asked for, but there is no `recover:`',
-      'add `recover: { command: [...] }`',
-    )
-  }
-  if (input.user !== undefined && scope.uid !== 0) {
-    problemAt(
-      scope,
-      [...at, 'user'],
-      'running as another user needs root',
-      'run MARK as root, or remove `user`',
-    )
-  }
-  if (input.backend !== 'process') {
-    problemAt(
-      scope,
-      [...at, 'backend'],
-      `the backend \`${input.backend}\` is not in this version`,
-      'write `process`, or leave it out',
-    )
-  }
-  checkUlimits(scope, at, input.ulimits)
+  checkHost(scope, at, input)
   const spec: ModuleSpec = {
     name,
     kind: input.kind,
@@ -89,10 +58,7 @@ export function resolveModule(scope: Scope, name: string, input: ModuleInput): R
     limits: limitsOf(input.limits),
     dependsOn: dependenciesAt(scope, at, name, input),
     ready: readyAt(scope, [...at, 'ready'], input.ready, workingDir),
-    health,
-    watchdogMs: input.heartbeat === 'off' ? null : input.heartbeat.timeout,
-    silenceMs: silenceAt(input.silence),
-    recover,
+    ...watchedBy(scope, at, input, workingDir),
     restart: restartAt(scope, [...at, 'restart'], input),
     stop: stopAt(scope, [...at, 'stop'], input.stop, workingDir),
     log: logAt(scope, [...at, 'log'], input.log),
@@ -101,6 +67,40 @@ export function resolveModule(scope: Scope, name: string, input: ModuleInput): R
     preset: input.preset ?? null,
   }
   return { spec, envFiles, virtualenv }
+}
+
+type Watched = Pick<ModuleSpec, 'health' | 'watchdogMs' | 'silenceMs' | 'recover'>
+
+function watchedBy(scope: Scope, at: Path, input: ModuleInput, workingDir: string): Watched {
+  const { recover: asked, heartbeat } = input
+  const argv = asked ? argvAt(scope, [...at, 'recover', 'command'], asked.command, workingDir) : []
+  const health = healthAt(scope, [...at, 'health'], input.health, workingDir)
+  if (health?.action === 'recover' && !asked) {
+    const message = '`recover` is asked for, but there is no `recover:`'
+    problemAt(scope, [...at, 'health', 'action'], message, 'add `recover: { command: [...] }`')
+  }
+  return {
+    health,
+    watchdogMs: heartbeat === 'off' ? null : heartbeat.timeout,
+    silenceMs: silenceAt(input.silence),
+    recover: asked ? { argv, timeoutMs: asked.timeout } : null,
+  }
+}
+
+function checkHost(scope: Scope, at: Path, input: ModuleInput): void {
+  if (input.user !== undefined && scope.uid !== 0) {
+    problemAt(
+      scope,
+      [...at, 'user'],
+      'running as another user needs root',
+      'run MARK as root, or remove `user`',
+    )
+  }
+  if (input.backend !== 'process') {
+    const message = `the backend \`${input.backend}\` is not in this version`
+    problemAt(scope, [...at, 'backend'], message, 'write `process`, or leave it out')
+  }
+  checkUlimits(scope, at, input.ulimits)
 }
 
 const ULIMITS =
@@ -169,7 +169,8 @@ function restartAt(scope: Scope, at: Path, input: ModuleInput): RestartSpec {
     const path = isList ? [...at, 'budget', index] : [...at, 'budget']
     const fastest = formatDuration(Math.round(fastestFailuresMs(one.count, delays) / 1000) * 1000)
     const window = formatDuration(one.windowMs)
-    const message = `it can never be spent: with these delays ${one.count} failures take at least ${fastest}, more than ${window}`
+    const least = `with these delays ${one.count} failures take at least ${fastest}`
+    const message = `it can never be spent: ${least}, more than ${window}`
     problemAt(
       scope,
       path,

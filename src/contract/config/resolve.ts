@@ -1,6 +1,6 @@
 /**
- * The gathered tree to a plan: every section validated, every module resolved, in dependency order. Goes on after a
- * problem, so that all of them are said at once.
+ * The gathered tree to a plan: every section validated, every module resolved, in dependency order. Goes on
+ * after a problem, so that all of them are said at once.
  */
 import { basename, dirname } from 'node:path'
 import type { GroupSpec, Mode, Plan, SecretSource } from '../../core/plan.ts'
@@ -35,14 +35,14 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
   const fleetEnvFiles = readFleetEnvFiles(tree, fleet, root, given, report)
   const words = settleWords(tree, fleetEnvFiles, given, report)
   const inputs = salvageModules(tree)
-  const keep = given.previous !== null && !given.refreshEnv
+  const kept = given.refreshEnv ? undefined : given.previous?.baseEnvironment
   const scope: Scope = {
     tree,
     files: given.files,
     report,
     env: given.env,
     uid: given.uid,
-    baseEnvironment: keep ? (given.previous as Plan).baseEnvironment : baseEnvironment(given.env),
+    baseEnvironment: kept ?? baseEnvironment(given.env),
     fleetEnvFiles,
     words,
     secretNames: keysOf(tree, 'secrets'),
@@ -71,6 +71,7 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
     ...words,
     timezone: fleet.timezone ?? 'UTC',
     baseEnvironment: scope.baseEnvironment,
+    fleetEnvFiles: fleetEnvFiles.map(file => file.path),
     secrets: secretsOf(scope, fleet),
     start: { atomic: fleet.start?.atomic ?? false, deadlineMs: fleet.start?.deadline ?? 300_000 },
     retention: {
@@ -102,7 +103,10 @@ function salvage(tree: MapNode): Partial<FleetInput> {
   return sound as Partial<FleetInput>
 }
 
-/** Of a module with a fault in its shape, what is left without the faulty keys: to be judged at the same time. */
+/**
+ * Of a module with a fault in its shape, what is left without the faulty keys: to be judged at the same
+ * time.
+ */
 function salvageModules(tree: MapNode): Map<string, ModuleInput> {
   const sound = new Map<string, ModuleInput>()
   for (const name of keysOf(tree, 'modules')) {

@@ -1,6 +1,6 @@
 /**
- * Shape of jobs, pools and calendars (SPEC 8). Validated so that a file written for a later version is checked today;
- * nothing here runs in this version.
+ * Shape of jobs, pools and calendars (SPEC 8). Validated so that a file written for a later version is
+ * checked today; nothing here runs in this version.
  */
 import { z } from 'zod'
 import * as part from './schema-parts.ts'

@@ -1,6 +1,7 @@
 /**
- * Shape and defaults of one module in mark.yaml (SPEC 3). What needs more than one value to judge (contradictions,
- * names, paths) is judged in resolve-module.ts. Keys of Compose that mean the same are accepted here as well.
+ * Shape and defaults of one module in mark.yaml (SPEC 3). What needs more than one value to judge
+ * (contradictions, names, paths) is judged in resolve-module.ts. Keys of Compose that mean the same are
+ * accepted here as well.
  */
 import { z } from 'zod'
 import * as part from './schema-parts.ts'
@@ -259,7 +260,10 @@ export const moduleSchema = part.expecting(z.strictObject(moduleShape), 'a map w
 export const defaultsSchema = part.expecting(z.strictObject(moduleShape).partial(), 'a map of module keys')
 export type ModuleInput = z.infer<typeof moduleSchema>
 
-/** The keys as a person may write them, for editors: the short forms are unfolded before the schema above reads. */
+/**
+ * The keys as a person may write them, for editors: the short forms are unfolded before the schema above
+ * reads.
+ */
 export const writtenModuleSchema = moduleSchema.extend({
   environment: z
     .union([z.array(z.string()), z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))])

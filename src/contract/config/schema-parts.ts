@@ -1,6 +1,7 @@
 /**
- * The words mark.yaml is made of: durations, sizes, names, commands, probes. Each says what it expects, in a phrase
- * that completes "... is not ..."; errors, `mark config explain` and the JSON Schema all come from here.
+ * The words mark.yaml is made of: durations, sizes, names, commands, probes. Each says what it expects, in
+ * a phrase that completes "... is not ..."; errors, `mark config explain` and the JSON Schema all come from
+ * here.
  */
 import { z } from 'zod'
 import { parseDurationMs, parseSizeBytes } from '../../core/time.ts'

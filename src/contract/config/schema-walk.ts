@@ -1,6 +1,6 @@
 /**
- * Walks the schema beside a path of mark.yaml, so that errors and `mark config explain` can say what a key is for,
- * what it expects, what it is by default and which keys stand beside it.
+ * Walks the schema beside a path of mark.yaml, so that errors and `mark config explain` can say what a key
+ * is for, what it expects, what it is by default and which keys stand beside it.
  */
 import type { z } from 'zod'
 import type { Path } from './located.ts'

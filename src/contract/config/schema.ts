@@ -1,6 +1,6 @@
 /**
- * The whole of mark.yaml (SPEC 3): one schema for parsing, for `mark config explain` and, as JSON Schema, for editors.
- * Every key is described; unknown keys are errors.
+ * The whole of mark.yaml (SPEC 3): one schema for parsing, for `mark config explain` and, as JSON Schema,
+ * for editors. Every key is described; unknown keys are errors.
  */
 import { z } from 'zod'
 import { calendars, jobSchema, pools } from './schema-job.ts'
@@ -148,9 +148,35 @@ export const INCLUDABLE = [
 /** JSON Schema (draft 2020-12) of mark.yaml for editors: what a person may write. */
 export function jsonSchema(): Record<string, unknown> {
   const written = fleetSchema.extend({
-    modules: z.record(part.name, writtenModuleSchema.or(z.null())).describe('The programs of the fleet.'),
-    defaults: writtenModuleSchema.partial().describe('Merged under every module.').optional(),
+    modules: z.record(part.name, writtenModuleSchema).optional().describe('The programs of the fleet.'),
+    defaults: writtenModuleSchema.partial().optional().describe('Merged under every module.'),
   })
   const schema = z.toJSONSchema(written, { io: 'input', unrepresentable: 'any', reused: 'inline' })
-  return { ...schema, title: 'mark.yaml' }
+  return { ...(allowNothing(schema) as Record<string, unknown>), title: 'mark.yaml' }
+}
+
+/** Written where something else is expected, e.g. `delay: ${DELAY:-3s}`. */
+const VARIABLE = { type: 'string', pattern: '\\$\\{.+\\}' }
+
+/** A key without a value is a key not set: editors must not complain about `user:`, nor about variables. */
+function allowNothing(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(allowNothing)
+  if (node === null || typeof node !== 'object') return node
+  const { properties, required, ...rest } = node as {
+    properties?: Record<string, object>
+    required?: string[]
+  }
+  const walked = Object.fromEntries(Object.entries(rest).map(([key, inner]) => [key, allowNothing(inner)]))
+  if (!properties) return walked
+  const open = Object.entries(properties).map(([key, inner]) => {
+    const allowed = allowNothing(inner) as { description?: string; default?: unknown; anyOf?: unknown[] }
+    if (required?.includes(key)) return [key, allowed]
+    const { description, default: fallback, ...value } = allowed
+    const about = {
+      ...(description && { description }),
+      ...(fallback !== undefined && { default: fallback }),
+    }
+    return [key, { ...about, anyOf: [...(value.anyOf ?? [value]), { type: 'null' }, VARIABLE] }]
+  })
+  return { ...walked, properties: Object.fromEntries(open), ...(required && { required }) }
 }

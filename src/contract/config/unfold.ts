@@ -1,7 +1,7 @@
 /**
- * Brings the short and borrowed spellings of a module to MARK's own before defaults are merged and the schema reads:
- * compose's healthcheck, stop_signal, stop_grace_period, restart as a word, depends_on and environment as lists.
- * Only where the meaning is the same; everything keeps its place.
+ * Brings the short and borrowed spellings of a module to MARK's own before defaults are merged and the
+ * schema reads: compose's healthcheck, stop_signal, stop_grace_period, restart as a word, depends_on and
+ * environment as lists. Only where the meaning is the same; everything keeps its place.
  */
 import {
   child,
@@ -15,7 +15,9 @@ import {
 } from './located.ts'
 import type { Report } from './problem.ts'
 
-/** `path`: of the module, for problems. Anything that is not a map is returned as it is: the schema says so. */
+/**
+ * `path`: of the module, for problems. Anything that is not a map is returned as it is: the schema says so.
+ */
 export function unfoldModule(node: LocatedNode, path: string, report: Report): LocatedNode {
   if (node.kind !== 'map') return node
   const entries = new Map(node.entries)

@@ -1,11 +1,11 @@
 /**
- * Compares a located tree with a schema and says every difference as a problem with its place: the value as it was
- * written, what was expected, and the nearest known key.
+ * Compares a located tree with a schema and says every difference as a problem with its place: the value as
+ * it was written, what was expected, and the nearest known key.
  */
 import type { z } from 'zod'
 import { FOREIGN_KEYS } from './foreign-keys.ts'
 import { formatPath, keyPlaceAt, type LocatedNode, nodeAt, type Path, placeAt, toPlain } from './located.ts'
-import { didYouMean, looksSecret, nearest, printable, type Report } from './problem.ts'
+import { didYouMean, looksSecret, maskSecrets, nearest, printable, type Report } from './problem.ts'
 import { NAME_EXPECTED } from './schema-parts.ts'
 import { expectedAt, keysAt } from './schema-walk.ts'
 
@@ -26,7 +26,10 @@ export function validate<T extends z.ZodType>(
   return null
 }
 
-/** Of a union, the branch that came furthest tells best what is wrong; if all fail at the root, the union itself. */
+/**
+ * Of a union, the branch that came furthest tells best what is wrong; if all fail at the root, the union
+ * itself.
+ */
 function unfold(issue: Issue): Issue[] {
   if (issue.code !== 'invalid_union') return [issue]
   const branches = issue.errors.filter(branch =>
@@ -47,7 +50,7 @@ function say(schema: z.ZodType, tree: LocatedNode, base: Path, issue: Issue, rep
   if (issue.code === 'invalid_key') {
     const key = String(path.at(-1))
     const fits = key.toLowerCase().replace(/[^a-z0-9_-]+/g, '-')
-    const message = `\`${printable(key)}\` is not ${issue.origin === 'record' && /^[A-Z_]+$/.test(key) ? 'a valid name' : keyExpected(path)}`
+    const message = `\`${printable(key)}\` is not ${keyExpected(path)}`
     const hint = /^[a-z]/.test(fits) && fits !== key ? `\`${fits}\` would be one` : null
     report.error({ at: keyPlaceAt(tree, path), path: formatPath(path), message, hint })
     return
@@ -87,11 +90,12 @@ function sayUnknownKey(
 ): void {
   const full = [...path, key]
   const known = keysAt(schema, inner)
+  const parent = path.length === 0 ? 'mark.yaml' : `\`${formatPath(path)}\``
   const foreign = nearest(key, known) === null ? FOREIGN_KEYS[key] : undefined
   report.error({
     at: keyPlaceAt(tree, full),
     path: formatPath(full),
-    message: `\`${printable(key)}\` is not a key of ${path.length === 0 ? 'mark.yaml' : `\`${formatPath(path)}\``}`,
+    message: `\`${printable(key)}\` is not a key of ${parent}`,
     hint: foreign ?? didYouMean(key, known),
   })
 }
@@ -102,7 +106,8 @@ function show(node: LocatedNode, path: Path): string {
   if (node.kind === 'map') return 'a map'
   if (node.value === null) return 'nothing'
   if (path.some(key => looksSecret(String(key)))) return 'this value'
-  const text = printable(node.source.length > 60 ? `${node.source.slice(0, 57)}...` : node.source)
+  const short = node.source.length > 60 ? `${node.source.slice(0, 57)}...` : node.source
+  const text = maskSecrets(printable(short))
   return typeof node.value === 'string' ? `"${text}"` : text
 }
 
@@ -132,7 +137,8 @@ function durationHint(text: string): string | null {
   const seconds = [...text.matchAll(/(\d+)([hms])/g)]
   if (seconds.length > 1 && seconds.map(match => match[0]).join('') === text) {
     const unit: Record<string, number> = { h: 3600, m: 60, s: 1 }
-    return `write one unit: ${seconds.reduce((sum, match) => sum + Number(match[1]) * unit[match[2] as string]!, 0)}s`
+    const total = seconds.reduce((sum, match) => sum + Number(match[1]) * unit[match[2] as string]!, 0)
+    return `write one unit: ${total}s`
   }
   const match = /^([\d.]+)\s*(milliseconds?|msecs?|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?)$/i.exec(
     text,

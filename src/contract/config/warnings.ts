@@ -1,4 +1,7 @@
-/** What `mark check` says though nothing is wrong: health that is only "alive", secrets that reach nobody or are literal. */
+/**
+ * What `mark check` says though nothing is wrong: health that is only "alive", secrets that reach nobody or
+ * are literal.
+ */
 import type { Plan } from '../../core/plan.ts'
 import { placeInEnvFile } from './environment.ts'
 import { formatPath, keyPlaceAt, type Path } from './located.ts'
@@ -55,7 +58,7 @@ function warnMissing(scope: Scope, plan: Plan): void {
           'use `file:` or `credential:` to keep it elsewhere',
         )
       else if (!inFiles.has(source.name)) {
-        const message = `${source.name} is not set here: starts are refused unless an earlier \`mark up\` has kept it`
+        const message = `${source.name} is not set: no start without it, unless an earlier \`up\` kept it`
         warn(scope, path, message, `export ${source.name} before \`mark up\``)
       }
     }

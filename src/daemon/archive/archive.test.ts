@@ -14,7 +14,7 @@ import type { NewExit } from './store.ts'
 let dir = ''
 let open: { close(): void }[] = []
 const T0 = Date.UTC(2026, 0, 1)
-const now = () => ({ monoMs: 0, wallMs: T0 })
+const now = { monoMs: 0, wallMs: T0 }
 const draft = (event: FleetEvent) => ({
   fingerprint: `code-${event.data.code}`,
   exceptionType: 'ValueError',
@@ -260,17 +260,19 @@ test('what is older than the retention goes, in slices, and nothing else', async
 })
 
 test('a locked archive delays the import and loses nothing', async () => {
-  crashes(journal(), 5)
+  const written = journal()
+  crashes(written, 5)
   const first = start()
   await first.settled(15)
   first.importer.close()
   const other = new DatabaseSync(join(dir, 'archive.db'))
   other.exec('BEGIN EXCLUSIVE')
+  crashes(written, 2, 5)
   const { importer, problems, settled } = start()
   await until(() => problems.length > 0)
   assert.match(importer.problem ?? '', /locked/)
   other.exec('ROLLBACK')
   other.close()
-  await settled(15)
+  await settled(21)
   assert.equal(problems.at(-1), null)
 })

@@ -24,7 +24,7 @@ async function withArchive(
 ): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'mark-client-'))
   mkdirSync(join(dir, 'logs'))
-  const journal = Journal.open(join(dir, 'events.journal'), () => ({ monoMs: 0, wallMs: T0 }))
+  const journal = Journal.open(join(dir, 'events.journal'), { monoMs: 0, wallMs: T0 })
   before(dir)
   const exits: NewExit[] = []
   const problems: (string | null)[] = []

@@ -48,8 +48,13 @@ export class Importer {
     return this.#problem
   }
 
-  /** What is known of a run that just ended; used if its exit is imported soon. */
+  /** What is known of a run that just ended: for its dossier, whether that is there already or comes soon. */
   note(notes: RunNotes): void {
+    try {
+      if (this.#store?.annotate(notes)) return
+    } catch (error) {
+      this.#failed(error)
+    }
     this.#notes.set(notes.runId, notes)
     if (this.#notes.size > NOTES_KEPT) this.#notes.delete(this.#notes.keys().next().value as string)
   }

@@ -85,6 +85,18 @@ export class Store {
     })
   }
 
+  /** Adds notes to a dossier that came first. False: there is no such exit yet. */
+  annotate(notes: RunNotes): boolean {
+    const row = this.statement('SELECT dossier_id FROM exits WHERE run_id = ?').get(notes.runId)
+    if (!row) return false
+    this.statement('UPDATE dossiers SET resources = ?, heartbeat = ? WHERE id = ?').run(
+      json(notes.resources),
+      json(notes.heartbeat),
+      row.dossier_id as number | null,
+    )
+    return true
+  }
+
   /** Deletes at most `limit` rows of what ended before `beforeMs`. True: there is more. */
   forget(beforeMs: number, limit: number): boolean {
     return this.#transaction(() => {
@@ -193,8 +205,8 @@ export class Store {
       draft.frame?.function ?? null,
       draft.traceback,
       JSON.stringify(draft.lines),
-      notes?.resources == null ? null : JSON.stringify(notes.resources),
-      notes?.heartbeat == null ? null : JSON.stringify(notes.heartbeat),
+      json(notes?.resources),
+      json(notes?.heartbeat),
     )
     return row?.id as number
   }
@@ -208,6 +220,10 @@ function moduleOf(name: string | null): string | null {
 function timeOf(event: FleetEvent): number {
   const ms = Date.parse(event.at)
   return Number.isNaN(ms) ? 0 : ms
+}
+
+function json(value: unknown): string | null {
+  return value == null ? null : JSON.stringify(value)
 }
 
 function integer(value: unknown): number | null {

@@ -1,0 +1,100 @@
+"""What a run needs before anything is measured: the two C programs, pm2 from the registry, MARK of this checkout.
+What cannot be had here is left out with a sentence, never in silence."""
+import glob
+import os
+import platform
+import shutil
+import subprocess
+import sys
+
+PM2_VERSION = "7.0.4"
+HERE = os.path.dirname(os.path.abspath(__file__))
+NPM_TIMEOUT_S = 180
+
+
+class Kit:
+    """Paths of the programs; None: not to be had. `skipped`: {peer: why}."""
+
+    def __init__(self, build_dir, cache_dir, node, wanted):
+        self.skipped = {}
+        self.node = os.path.realpath(node)
+        self.mark = os.path.join(os.path.dirname(HERE), "bin", "mark")
+        compiler = next((path for path in map(shutil.which, ("cc", "gcc", "clang")) if path), None)
+        self.module = self.compile(compiler, build_dir, "module")
+        self.raw_keeper = self.compile(compiler, build_dir, "raw-keeper")
+        self.pm2 = self.install_pm2(cache_dir) if "pm2" in wanted else None
+        if self.raw_keeper is None:
+            self.skipped["raw"] = "there is no C compiler (cc, gcc or clang) that works"
+        if "mark" in wanted and not os.path.isfile(self.node):
+            self.skipped["mark"] = f"{node} is not there: npm ci --ignore-scripts"
+
+    def compile(self, compiler, build_dir, name):
+        """Static where the host can link so: it starts fastest."""
+        if compiler is None:
+            return None
+        target = os.path.join(build_dir, name)
+        source = os.path.join(HERE, "c", f"{name}.c")
+        for more in (["-static"], []):
+            argv = [compiler, "-O2", *more, "-o", target, source]
+            if subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+                return target
+        return None
+
+    def install_pm2(self, cache_dir):
+        prefix = os.path.join(cache_dir, f"pm2-{PM2_VERSION}")
+        script = os.path.join(prefix, "node_modules", "pm2", "bin", "pm2")
+        done = os.path.join(prefix, "installed")
+        if os.path.exists(done):
+            return script
+        os.makedirs(prefix, mode=0o700, exist_ok=True)
+        say(f"installing pm2 {PM2_VERSION} into {prefix}")
+        argv = ["npm", "install", "--prefix", prefix, "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"]
+        try:
+            subprocess.run(
+                [*argv, "--fetch-retries=1", f"pm2@{PM2_VERSION}"], check=True, timeout=NPM_TIMEOUT_S,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        except FileNotFoundError:
+            self.skipped["pm2"] = "there is no npm to install it with"
+        except subprocess.TimeoutExpired:
+            self.skipped["pm2"] = f"npm did not install it within {NPM_TIMEOUT_S} s"
+        except subprocess.CalledProcessError as error:
+            last = error.stderr.strip().splitlines()[-1:] or ["no reason given"]
+            self.skipped["pm2"] = f"npm could not install it: {last[0]}"
+        else:
+            open(done, "w").close()
+            return script
+        return None
+
+
+def say(*words):
+    print("bench:", *words, file=sys.stderr, flush=True)
+
+
+def host():
+    """The machine in a few words, for the record."""
+    with open("/proc/cpuinfo") as file:
+        models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    with open("/proc/meminfo") as file:
+        memory_kb = int(file.readline().split()[1])
+    return {
+        "kernel": platform.release(),
+        "cpu": models[0] if models else platform.machine(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_gb": round(memory_kb / 1024 / 1024, 1),
+        "load": [round(value, 2) for value in os.getloadavg()],
+    }
+
+
+def versions(kit):
+    def told(*argv):
+        return subprocess.run(argv, capture_output=True, text=True).stdout.strip()
+    found = {"node": told(kit.node, "--version"), "mark": told(kit.mark, "--version")}
+    return {**found, "pm2": PM2_VERSION} if kit.pm2 else found
+
+
+def default_node():
+    """The Node that MARK runs on in this checkout."""
+    arch = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    root = os.path.dirname(HERE)
+    places = glob.glob(os.path.join(root, "node_modules", f"node-linux-{arch}", "bin", "node"))
+    return places[0] if places else shutil.which("node") or ""

@@ -1,0 +1,146 @@
+"""Processes as the harness sees them in /proc: who descends from it, what they cost, when they are gone.
+Everything measured stays below the harness (it is a subreaper), so it ends only what it started itself.
+Never signals a process that does not descend from it; never polls for a moment that is measured."""
+import ctypes
+import os
+import select
+import signal
+import time
+
+PR_SET_CHILD_SUBREAPER = 36
+TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def become_subreaper():
+    """From now on whatever a peer leaves behind becomes a child of this process instead of init's."""
+    if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError("prctl(PR_SET_CHILD_SUBREAPER) failed")
+
+
+def stat(pid):
+    """Fields of /proc/PID/stat from the state on ([0] state, [1] ppid, ...), or None when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            text = file.read()
+    except OSError:
+        return None
+    return text[text.rindex(")") + 2:].split()
+
+
+def alive(pid):
+    fields = stat(pid)
+    return fields is not None and fields[0] not in "ZX"
+
+
+def descendants(root):
+    """All processes below this one, parents before their children."""
+    children = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            fields = stat(name)
+            if fields:
+                children.setdefault(int(fields[1]), []).append(int(name))
+    found = []
+    todo = [root]
+    while todo:
+        for pid in children.get(todo.pop(), []):
+            found.append(pid)
+            todo.append(pid)
+    return found
+
+
+def exe_of(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
+def arguments_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def cpu_ns(pids):
+    """CPU time of these processes so far: the scheduler's count of each thread, and of children they reaped."""
+    total = 0
+    for pid in pids:
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/schedstat") as file:
+                    total += int(file.read().split()[0])
+        except OSError:
+            continue
+        fields = stat(pid)
+        if fields:
+            total += (int(fields[13]) + int(fields[14])) * TICK_NS
+    return total
+
+
+def memory_kb(pid):
+    """(PSS, private) of one process in KB; PSS shares a page out among all that map it. None when it is gone."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            lines = [line.split() for line in file]
+    except OSError:
+        return None
+    sizes = {line[0]: int(line[1]) for line in lines if len(line) == 3}
+    return sizes.get("Pss:", 0), sizes.get("Private_Clean:", 0) + sizes.get("Private_Dirty:", 0)
+
+
+def pidfds(pids):
+    """{fd: pid}, to be opened before anything is asked to stop. Those that are gone already are left out."""
+    opened = {}
+    for pid in pids:
+        try:
+            opened[os.pidfd_open(pid)] = pid
+        except ProcessLookupError:
+            pass
+    return opened
+
+
+def wait_gone(fds, timeout_s=120):
+    """Monotonic ns at which the last of `pidfds(...)` ended, and the pids that did not in time. Closes the fds."""
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    deadline = time.monotonic() + timeout_s
+    last = time.monotonic_ns()
+    while fds and time.monotonic() < deadline:
+        for fd, _ in poll.poll(200):
+            poll.unregister(fd)
+            os.close(fd)
+            del fds[fd]
+            last = time.monotonic_ns()
+    left = list(fds.values())
+    for fd in fds:
+        os.close(fd)
+    return last, left
+
+
+def reap():
+    """Takes the exit of every child that ended and that nobody waits for."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def end_everything(tries=100):
+    """Ends all that still descends from the harness, keepers before what they keep, until nothing is left."""
+    for _ in range(tries):
+        left = [pid for pid in descendants(os.getpid()) if alive(pid)]
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        reap()
+        if not left:
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"processes that do not end: {left}")

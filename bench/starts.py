@@ -1,0 +1,50 @@
+"""What the modules report: a FIFO with one record per start, written by the module's first instruction.
+Times are CLOCK_MONOTONIC nanoseconds, the clock of time.monotonic_ns()."""
+import fcntl
+import os
+import select
+import time
+
+F_SETPIPE_SZ = 1031
+
+
+class Starts:
+    def __init__(self, path):
+        self.path = path
+        self.carry = b""
+        self.seen = []
+        os.mkfifo(path)
+        # Opened for writing too, so that a FIFO without a single module is not at its end.
+        self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        fcntl.fcntl(self.fd, F_SETPIPE_SZ, 1 << 20)
+
+    def close(self):
+        os.close(self.fd)
+        os.unlink(self.path)
+
+    def clear(self):
+        self.read(0)
+        self.seen.clear()
+
+    def read(self, timeout_s):
+        if not select.select([self.fd], [], [], max(0, timeout_s))[0]:
+            return
+        *lines, self.carry = (self.carry + os.read(self.fd, 1 << 20)).split(b"\n")
+        for line in lines:
+            module, pid, first_ns = line.decode().split(" ")
+            self.seen.append((module, int(pid), int(first_ns)))
+
+    def wait(self, modules, timeout_s):
+        """{module: (pid, ns)} of the first start of each; those that did not start in time are missing."""
+        wanted = set(modules)
+        found = {}
+        deadline = time.monotonic() + timeout_s
+        while True:
+            for module, pid, first_ns in self.seen:
+                if module in wanted:
+                    found.setdefault(module, (pid, first_ns))
+            self.seen.clear()
+            left = deadline - time.monotonic()
+            if len(found) == len(wanted) or left <= 0:
+                return found
+            self.read(left)
