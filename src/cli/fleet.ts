@@ -2,10 +2,12 @@
  * How the fleet is, from the best source that answers: the daemon (it alone measures), the keeper, the disk. And the
  * keeper started again when a session is open but nobody keeps it.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { MarkError } from '../core/errors.ts'
 import type { StatusDocument } from '../core/view.ts'
 import { askDaemon } from '../host/daemon-client.ts'
 import { askKeeper, type KeeperClient } from '../host/line-socket.ts'
+import { lockHolder } from '../host/lock-holder.ts'
 import type { StateDir } from '../host/state-dir.ts'
 import type { CliContext } from './context.ts'
 import { type Disk, diskStatus, readDisk } from './disk.ts'
@@ -20,6 +22,7 @@ export interface FleetAnswer {
 
 const DAEMON_MS = 500
 const KEEPER_MS = 1_000
+const RETRY_MS = 20
 
 export async function askFleet(context: CliContext): Promise<FleetAnswer> {
   const state = context.stateDir()
@@ -36,17 +39,21 @@ async function fromDaemon(state: StateDir): Promise<FleetAnswer | null> {
   return { source: 'daemon', document, deserted: false }
 }
 
+/** A successor that holds the lock and is not listening yet is waited for, within the second. */
 async function fromKeeper(state: StateDir): Promise<FleetAnswer | null> {
-  try {
-    const document = (await askKeeper(state.keeperSocket, { ask: 'state' }, KEEPER_MS)) as StatusDocument
-    return { source: 'keeper', document, deserted: false }
-  } catch (error) {
-    if (
-      error instanceof MarkError &&
-      (error.code === 'MARK_NOT_RUNNING' || error.code === 'MARK_KEEPER_SILENT')
-    )
-      return null
-    throw error
+  const deadline = performance.now() + KEEPER_MS
+  for (;;) {
+    try {
+      const left = Math.max(deadline - performance.now(), 1)
+      const document = (await askKeeper(state.keeperSocket, { ask: 'state' }, left)) as StatusDocument
+      return { source: 'keeper', document, deserted: false }
+    } catch (error) {
+      const code = error instanceof MarkError ? error.code : null
+      if (code === 'MARK_KEEPER_SILENT') return null
+      if (code !== 'MARK_NOT_RUNNING') throw error
+      if (performance.now() >= deadline || lockHolder(state.keeperLock) === null) return null
+      await delay(RETRY_MS)
+    }
   }
 }
 

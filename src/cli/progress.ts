@@ -10,6 +10,8 @@ import { clockTime, cut, pad, span, table } from './table.ts'
 import { visibleCell } from './visible.ts'
 
 export interface Progress {
+  /** A line of talk that does not spoil what is drawn. */
+  say(line: string): void
   /** Draws the last state and lets go of the terminal. */
   end(): void
 }
@@ -20,7 +22,7 @@ export function showProgress(
   follow: Follow,
   names: ReadonlySet<string> | null,
 ): Progress {
-  if (context.options.quiet) return { end: () => {} }
+  if (context.options.quiet) return { say: () => {}, end: () => {} }
   const shown = (view: ModuleView): boolean => names === null || names.has(view.name)
   if (!context.errIsTty || context.env.TERM === 'dumb') {
     let on = true
@@ -28,6 +30,7 @@ export function showProgress(
       if (on && shown(view) && before?.state !== view.state) context.err(transitionLine(view, context))
     })
     return {
+      say: line => context.err(line),
       end: () => {
         on = false
       },
@@ -76,6 +79,11 @@ function liveTable(context: CliContext, follow: Follow, shown: (view: ModuleView
   timer.unref()
   draw()
   return {
+    say: line => {
+      context.writeErr(`${UP.repeat(drawn)}\r${CLEAR_BELOW}${line}\n`)
+      drawn = 0
+      if (on) draw()
+    },
     end: () => {
       if (!on) return
       on = false

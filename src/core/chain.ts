@@ -20,7 +20,9 @@ export function gate(dependsOn: readonly Dependency[], peers: ReadonlyMap<string
   let waiting: Gate | null = null
   for (const { name, condition } of dependsOn) {
     const peer = peers.get(name)
-    const answer = peer ? meets(name, peer, condition) : { kind: 'skip' as const, reason: `${name} is not declared` }
+    const answer = peer
+      ? meets(name, peer, condition)
+      : { kind: 'skip' as const, reason: `${name} is not declared` }
     if (answer.kind === 'skip') return answer
     if (answer.kind === 'wait') waiting ??= answer
   }

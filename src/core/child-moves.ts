@@ -13,7 +13,16 @@ const KILL_AGAIN_MS = 5000
 const REFUSED_PAUSE_MS = 1000
 
 export function queue(child: Child, why: Child['nextWhy'], reason: string): Child {
-  return { ...child, phase: 'waiting', outcome: null, nextWhy: why, nextStart: null, wakeAtMs: null, recovering: false, reason }
+  return {
+    ...child,
+    phase: 'waiting',
+    outcome: null,
+    nextWhy: why,
+    nextStart: null,
+    wakeAtMs: null,
+    recovering: false,
+    reason,
+  }
 }
 
 export function toStopped(child: Child, reason: string): Child {
@@ -50,9 +59,16 @@ export function beginStop(child: Child, then: Then, by: string, why: string, now
   const stage: Stopping['stage'] = stop.before ? 'before' : 'signal'
   const graceEndsMs = now.monoMs + stop.graceMs
   const stopping: Stopping = { then, by, why, stage, graceEndsMs, signalled: false }
-  const next: Child = { ...child, phase: 'stopping', stopping, reason: `stopping: ${why}`, watchdogDueMs: null }
+  const next: Child = {
+    ...child,
+    phase: 'stopping',
+    stopping,
+    reason: `stopping: ${why}`,
+    watchdogDueMs: null,
+  }
   const said = note('stopping', { by, why })
-  if (child.run?.exit) return [{ ...next, stopping: { ...stopping, stage: 'signal' }, wakeAtMs: graceEndsMs }, [said]]
+  if (child.run?.exit)
+    return [{ ...next, stopping: { ...stopping, stage: 'signal' }, wakeAtMs: graceEndsMs }, [said]]
   if (stage === 'before') return [{ ...next, wakeAtMs: null }, [said, { do: 'hook', hook: 'before' }]]
   return [{ ...next, wakeAtMs: graceEndsMs }, [said, { do: 'signal', signal: stop.signal }]]
 }
@@ -60,13 +76,21 @@ export function beginStop(child: Child, then: Then, by: string, why: string, now
 export function sendStopSignal(child: Child, stopping: Stopping, now: Instant): Step {
   const { stop } = child.spec
   const graceEndsMs = now.monoMs + stop.graceMs
-  const next: Child = { ...child, stopping: { ...stopping, stage: 'signal', graceEndsMs }, wakeAtMs: graceEndsMs }
+  const next: Child = {
+    ...child,
+    stopping: { ...stopping, stage: 'signal', graceEndsMs },
+    wakeAtMs: graceEndsMs,
+  }
   return [next, [{ do: 'signal', signal: stop.signal }]]
 }
 
 /** Grace is over: SIGKILL, to the main process or to what it left; again later if the kernel holds it. */
 export function killNow(child: Child, stopping: Stopping, now: Instant): Step {
-  const next: Child = { ...child, stopping: { ...stopping, stage: 'kill' }, wakeAtMs: now.monoMs + KILL_AGAIN_MS }
+  const next: Child = {
+    ...child,
+    stopping: { ...stopping, stage: 'kill' },
+    wakeAtMs: now.monoMs + KILL_AGAIN_MS,
+  }
   return [next, [child.run?.exit ? { do: 'sweep', kill: true } : { do: 'kill' }]]
 }
 
@@ -90,7 +114,13 @@ export function markExited(child: Child, exit: Exit, now: Instant): Step {
     fingerprint: null,
   }
   const graceful = child.stopping?.stage === 'before' || child.stopping?.stage === 'signal'
-  const next: Child = { ...child, run: { ...run, exit }, lastExit, watchdogDueMs: null, wakeAtMs: graceful ? child.wakeAtMs : null }
+  const next: Child = {
+    ...child,
+    run: { ...run, exit },
+    lastExit,
+    watchdogDueMs: null,
+    wakeAtMs: graceful ? child.wakeAtMs : null,
+  }
   const data = { ...exit, pid: run.pid, asked, uptime_s: lastExit.uptime_s, reason }
   return [next, [note('exited', data), { do: 'sweep', kill: !graceful }]]
 }
@@ -112,9 +142,20 @@ export function conclude(child: Child, event: EventOf<'swept'>, now: Instant, ch
     case 'failed':
       return toDone(child, 'failed', verdict.reason)
     case 'hold':
-      return toHeld(child, { reason: verdict.reason, by: 'exit contract', atWallMs: now.wallMs, kill: event.latched })
+      return toHeld(child, {
+        reason: verdict.reason,
+        by: 'exit contract',
+        atWallMs: now.wallMs,
+        kill: event.latched,
+      })
     case 'later':
-      return backoff(child, now.monoMs + child.spec.restart.maxDelayMs, `${reason}: it asked to be tried later`, 'crash', now)
+      return backoff(
+        child,
+        now.monoMs + child.spec.restart.maxDelayMs,
+        `${reason}: it asked to be tried later`,
+        'crash',
+        now,
+      )
     case 'failure':
       return failure(child, reason, 'crash', now, chance)
   }
@@ -136,7 +177,13 @@ export function settle(child: Child, stopping: Stopping, now: Instant, chance: n
 }
 
 /** A failure that counts: back off, or be held because the budget is spent, or give up because of the policy. */
-export function failure(child: Child, reason: string, why: Child['nextWhy'], now: Instant, chance: number): Step {
+export function failure(
+  child: Child,
+  reason: string,
+  why: Child['nextWhy'],
+  now: Instant,
+  chance: number,
+): Step {
   const { restart } = child.spec
   if (restart.policy === 'never') {
     const [done, effects] = toDone(child, 'failed', `${reason}; its restart policy is never`)
@@ -150,9 +197,13 @@ export function failure(child: Child, reason: string, why: Child['nextWhy'], now
     const text = `restart budget spent (${decision.reason}), last: ${reason}`
     const hold: Hold = { reason: text, by: 'restart budget', atWallMs: now.wallMs, kill: null }
     const [held, effects] = toHeld(remembering, hold)
-    return [held, [note('budget_spent', { reason: decision.reason, then: 'hold' }), ...effects, { do: 'spread' }]]
+    return [
+      held,
+      [note('budget_spent', { reason: decision.reason, then: 'hold' }), ...effects, { do: 'spread' }],
+    ]
   }
-  const spent = decision.newlySpent === null ? [] : [note('budget_spent', { reason: decision.newlySpent, then: 'slow' })]
+  const spent =
+    decision.newlySpent === null ? [] : [note('budget_spent', { reason: decision.newlySpent, then: 'slow' })]
   const [waiting, effects] = backoff(remembering, decision.atMs, reason, why, now)
   return [waiting, [...spent, ...effects, { do: 'spread' }]]
 }

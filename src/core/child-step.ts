@@ -1,12 +1,47 @@
 /**
- * The table of a child's life: what each event does in each phase. The compiler keeps it total. A stop beats every
- * timer; a hold by the kill switch beats everything; a stale event changes nothing.
+ * The table of a child's life: which rule holds for which event in each phase. The compiler keeps it total.
  */
-import { type Child, type ChildEvent, type EventOf, note, type Rule, type Step, stay, type Table, type Then } from './child.ts'
+import { type Child, type ChildEvent, type Rule, type Step, stay, type Table } from './child.ts'
 import {
-  beginStop, conclude, killNow, markExited, queue, refusedStart, sendStopSignal, settle, toDone, toHeld, toStopped,
-} from './child-moves.ts'
-import { FRESH_MEMORY } from './restart.ts'
+  becomeReady,
+  block,
+  exited,
+  extendStart,
+  extendStop,
+  extendWatchdog,
+  go,
+  health,
+  hold,
+  holdLive,
+  holdMore,
+  holdStopping,
+  hookedBackoff,
+  hookedReady,
+  hookedStopping,
+  hurry,
+  pinged,
+  signalled,
+  skip,
+  spawned,
+  start,
+  startAfterStop,
+  startNow,
+  stopAgain,
+  stopIdle,
+  stopLive,
+  stopQueued,
+  sweptStopping,
+  unhold,
+  unholdStopping,
+  unready,
+  unskip,
+  wantUp,
+  wokeBackoff,
+  wokeReady,
+  wokeStarting,
+  wokeStopping,
+} from './child-rules.ts'
+import { refusedStart, conclude } from './child-moves.ts'
 import type { Instant } from './time.ts'
 
 /** The one place that decides. `now` and `chance` (0..1, for jitter) are arguments. */
@@ -15,222 +50,146 @@ export function step(child: Child, event: ChildEvent, now: Instant, chance: numb
   return rule(child, event, now, chance)
 }
 
-const start: Rule<EventOf<'start'>> = (child, event) => {
-  const memory = event.why === 'operator' || event.why === 'boot' ? FRESH_MEMORY : child.memory
-  return [queue({ ...child, desired: 'up', memory }, event.why, 'start asked'), []]
-}
-const wantUp: Rule<EventOf<'start'>> = child => [{ ...child, desired: 'up' }, []]
-const startNow: Rule<EventOf<'start'>> = (child, event, now, chance) =>
-  event.why === 'operator' ? start(child, event, now, chance) : [{ ...child, desired: 'up' }, []]
-const startAfterStop: Rule<EventOf<'start'>> = (child, event) => {
-  const { stopping } = child
-  if (!stopping || stopping.then.kind === 'hold') return [{ ...child, desired: 'up' }, []]
-  return [{ ...child, desired: 'up', stopping: { ...stopping, then: { kind: 'start', why: event.why } } }, []]
-}
-
-const go: Rule<EventOf<'go'>> = child => {
-  const restarts = child.nextWhy === 'crash' || child.nextWhy === 'health' ? child.restarts + 1 : child.restarts
-  return [{ ...child, phase: 'starting', restarts, reason: 'starting', wakeAtMs: null }, [{ do: 'spawn', why: child.nextWhy }]]
-}
-const block: Rule<EventOf<'block'>> = (child, event) =>
-  child.reason === event.reason ? [child, []] : [{ ...child, reason: event.reason }, [note('waiting', { reason: event.reason })]]
-const unskip: Rule<EventOf<'block' | 'go'>> = child =>
-  child.outcome === 'skipped' ? [queue(child, child.nextWhy, 'what it depends on is back'), []] : [child, []]
-const skip: Rule<EventOf<'skip'>> = (child, event) => toDone(child, 'skipped', event.reason)
-
-const spawned: Rule<EventOf<'spawned'>> = (child, event) => {
-  const { ready } = child.spec
-  const since = event.run.started.monoMs
-  const wakeAtMs = ready.kind === 'delay' ? since + ready.delayMs : ready.kind === 'notify' ? since + ready.timeoutMs : null
-  return [{ ...child, run: event.run, wakeAtMs, reason: 'starting' }, []]
-}
-const becomeReady: Rule<EventOf<'ready'>> = (child, event, now) => {
-  if (!child.run || child.run.exit) return [child, []]
-  const next: Child = { ...child, phase: 'ready', run: { ...child.run, ready: now }, wakeAtMs: null, reason: '' }
-  return [next, [note('ready', { by: event.by })]]
-}
-const unready: Rule<EventOf<'unready'>> = (child, event, now) =>
-  child.run?.exit ? [child, []] : beginStop(child, { kind: 'fail', reason: event.reason }, 'readiness', event.reason, now)
-
-const health: Rule<EventOf<'health'>> = (child, event, now) => {
-  if (child.health === event.health || child.run?.exit) return [child, []]
-  const next: Child = { ...child, health: event.health }
-  if (event.health !== 'unhealthy') {
-    return [next, child.health === 'unhealthy' ? [note('healthy', { reason: event.reason })] : []]
-  }
-  const said = note('unhealthy', { reason: event.reason })
-  const action = child.spec.health?.action ?? 'restart'
-  if (action === 'alert') return [next, [said, note('alert', { reason: event.reason })]]
-  if (action === 'recover' && child.spec.recover) {
-    return child.recovering ? [next, [said]] : [{ ...next, recovering: true }, [said, { do: 'hook', hook: 'recover' }]]
-  }
-  return then(said, beginStop(next, { kind: 'fail', reason: event.reason }, 'health', event.reason, now))
-}
-const pinged: Rule<EventOf<'pinged'>> = (child, _event, now) => {
-  if (child.spec.watchdogMs === null) return [child, []]
-  const watchdogDueMs = now.monoMs + child.spec.watchdogMs
-  return [{ ...child, health: 'healthy', watchdogDueMs, wakeAtMs: watchdogDueMs }, []]
-}
-
-const stopNow: Rule<EventOf<'stop'>> = (child, event) =>
-  [want(toStopped(child, event.why), event.then), [note('stopped', { by: event.by, why: event.why })]]
-const stopQueued: Rule<EventOf<'stop'>> = (child, event, now, chance) =>
-  event.then.kind === 'start' ? [child, []] : stopNow(child, event, now, chance)
-const stopLive: Rule<EventOf<'stop'>> = (child, event, now) =>
-  beginStop(want(child, event.then), event.then, event.by, event.why, now)
-/** A stop under way keeps what follows it unless the new ask is stronger: a restart never beats a stop. */
-const stopAgain: Rule<EventOf<'stop'>> = (child, event) => {
-  const { stopping } = child
-  if (!stopping || strength(event.then) <= strength(stopping.then)) return [want(child, event.then), []]
-  const next = { ...stopping, then: event.then, by: event.by, why: event.why }
-  return [want({ ...child, stopping: next, reason: `stopping: ${event.why}` }, event.then), []]
-}
-const stopIdle: Rule<EventOf<'stop'>> = (child, event) => {
-  const skipped = child.outcome === 'skipped' && event.then.kind === 'rest'
-  return [want(skipped ? toStopped(child, event.why) : child, event.then), []]
-}
-
-const hold: Rule<EventOf<'hold'>> = (child, event) => toHeld(child, event.hold)
-const holdMore: Rule<EventOf<'hold'>> = (child, event) =>
-  event.hold.kill !== null && child.hold?.kill == null ? toHeld(child, event.hold) : [child, []]
-const holdLive: Rule<EventOf<'hold'>> = (child, event, now) =>
-  beginStop(child, { kind: 'hold', hold: event.hold }, event.hold.by, event.hold.reason, now)
-const holdStopping: Rule<EventOf<'hold'>> = (child, event) => {
-  const { stopping } = child
-  const killed = stopping?.then.kind === 'hold' && stopping.then.hold.kill !== null
-  if (!stopping || killed) return [child, []]
-  return [{ ...child, stopping: { ...stopping, then: { kind: 'hold', hold: event.hold }, by: event.hold.by } }, []]
-}
-const unhold: Rule<EventOf<'unhold'>> = (child, event) => {
-  const free: Child = { ...child, hold: null, memory: FRESH_MEMORY }
-  const said = note('unheld', { by: event.by })
-  if (event.start && child.desired === 'up') return [queue(free, 'operator', 'released'), [said]]
-  return [{ ...toStopped(free, `released by ${event.by}`) }, [said]]
-}
-/** A release during the stop: the hold that would follow becomes rest. */
-const unholdStopping: Rule<EventOf<'unhold'>> = (child, event) => {
-  const { stopping } = child
-  if (stopping?.then.kind !== 'hold') return [child, []]
-  const rest: Then = { kind: 'rest', stays: false }
-  return [{ ...child, stopping: { ...stopping, then: rest } }, [note('unheld', { by: event.by })]]
-}
-
-const exited: Rule<EventOf<'exited'>> = (child, event, now) => markExited(child, event.exit, now)
-const sweptStopping: Rule<EventOf<'swept'>> = (child, _event, now, chance) => {
-  const { stopping } = child
-  if (!stopping || !child.run?.exit) return [child, []]
-  const verifies = child.spec.stop.verify && (stopping.then.kind === 'rest' || stopping.then.kind === 'hold')
-  if (!verifies) return settle(child, stopping, now, chance)
-  return [{ ...child, stopping: { ...stopping, stage: 'verify' }, wakeAtMs: null }, [{ do: 'hook', hook: 'verify' }]]
-}
-
-const hookedStopping: Rule<EventOf<'hooked'>> = (child, event, now, chance) => {
-  const { stopping } = child
-  if (!stopping || event.hook !== stopping.stage) return [child, []]
-  const said = note('hook', { hook: event.hook, ok: event.ok, reason: event.reason })
-  if (event.hook === 'verify') {
-    const why = event.ok ? stopping.why : `${stopping.why}; orders unverified: ${event.reason}`
-    return then(said, settle(child, { ...stopping, why }, now, chance))
-  }
-  if (child.run?.exit) return [{ ...child, stopping: { ...stopping, stage: 'signal' } }, [said]]
-  return then(said, sendStopSignal(child, stopping, now))
-}
-const hookedBackoff: Rule<EventOf<'hooked'>> = (child, event, now) => {
-  if (!child.recovering || event.hook !== 'recover') return [child, []]
-  const said = note('hook', { hook: event.hook, ok: event.ok, reason: event.reason })
-  return [{ ...child, recovering: false, wakeAtMs: Math.max(now.monoMs, child.nextStart?.monoMs ?? 0) }, [said]]
-}
-const hookedReady: Rule<EventOf<'hooked'>> = (child, event, now) => {
-  if (!child.recovering || event.hook !== 'recover') return [child, []]
-  const said = note('hook', { hook: event.hook, ok: event.ok, reason: event.reason })
-  const rested: Child = { ...child, recovering: false, health: 'unknown' }
-  if (event.ok) return [rested, [said]]
-  const reason = `recovery failed: ${event.reason}`
-  return then(said, beginStop(rested, { kind: 'fail', reason }, 'health', reason, now))
-}
-
-const extendStart: Rule<EventOf<'extend'>> = (child, event, now) =>
-  child.wakeAtMs === null || child.spec.ready.kind !== 'notify' ? [child, []] : [{ ...child, wakeAtMs: later(child.wakeAtMs, event, now) }, []]
-const extendWatchdog: Rule<EventOf<'extend'>> = (child, event, now) => {
-  if (child.watchdogDueMs === null) return [child, []]
-  const watchdogDueMs = later(child.watchdogDueMs, event, now)
-  return [{ ...child, watchdogDueMs, wakeAtMs: watchdogDueMs }, []]
-}
-const extendStop: Rule<EventOf<'extend'>> = (child, event, now) => {
-  const { stopping } = child
-  if (stopping?.stage !== 'signal') return [child, []]
-  const graceEndsMs = later(stopping.graceEndsMs, event, now)
-  return [{ ...child, stopping: { ...stopping, graceEndsMs }, wakeAtMs: graceEndsMs }, []]
-}
-
-const wokeStarting: Rule<EventOf<'woke'>> = (child, _event, now, chance) => {
-  if (!due(child, now)) return [child, []]
-  const { ready } = child.spec
-  if (ready.kind === 'delay') return becomeReady(child, { kind: 'ready', by: 'delay' }, now, chance)
-  const reason = `not ready within ${ready.timeoutMs / 1000} s`
-  return unready(child, { kind: 'unready', reason }, now, chance)
-}
-const wokeReady: Rule<EventOf<'woke'>> = (child, _event, now, chance) =>
-  due(child, now) && child.watchdogDueMs !== null
-    ? health({ ...child, wakeAtMs: null }, { kind: 'health', health: 'unhealthy', reason: 'its watchdog went silent' }, now, chance)
-    : [child, []]
-const wokeBackoff: Rule<EventOf<'woke'>> = (child, _event, now) =>
-  due(child, now) ? [queue(child, child.nextWhy, child.reason), []] : [child, []]
-const wokeStopping: Rule<EventOf<'woke'>> = (child, _event, now) =>
-  due(child, now) && child.stopping ? killNow(child, child.stopping, now) : [child, []]
-const hurry: Rule<EventOf<'hurry'>> = (child, _event, now) => {
-  const { stopping } = child
-  return stopping && stopping.stage !== 'kill' && stopping.stage !== 'verify' ? killNow(child, stopping, now) : [child, []]
-}
-const signalled: Rule<EventOf<'signalled'>> = child =>
-  child.stopping ? [{ ...child, stopping: { ...child.stopping, signalled: true } }, []] : [child, []]
-
-function due(child: Child, now: Instant): boolean {
-  return child.wakeAtMs !== null && child.wakeAtMs <= now.monoMs
-}
-function later(currentMs: number, event: EventOf<'extend'>, now: Instant): number {
-  return Math.max(currentMs, now.monoMs + event.ms)
-}
-function strength(after: Then): number {
-  return { start: 0, fail: 1, rest: 2, hold: 3 }[after.kind]
-}
-function want(child: Child, after: Then): Child {
-  return after.kind === 'rest' && after.stays ? { ...child, desired: 'down' } : child
-}
-function then(first: ReturnType<typeof note>, [child, effects]: Step): Step {
-  return [child, [first, ...effects]]
-}
-
 /** Phases without a process ignore what only a process can cause. */
 const NO_PROCESS = {
-  spawned: stay, refused: stay, exited: stay, swept: stay, ready: stay, unready: stay, health: stay, pinged: stay,
-  extend: stay, signalled: stay, hurry: stay,
+  spawned: stay,
+  refused: stay,
+  exited: stay,
+  swept: stay,
+  ready: stay,
+  unready: stay,
+  health: stay,
+  pinged: stay,
+  extend: stay,
+  signalled: stay,
+  hurry: stay,
 } as const
 
 export const TABLE: Table = {
-  stopped: { ...NO_PROCESS, start, go: stay, block: stay, skip: stay, stop: stopIdle, hooked: stay, hold, unhold: stay, woke: stay },
-  waiting: { ...NO_PROCESS, start: wantUp, go, block, skip, stop: stopQueued, hooked: stay, hold, unhold: stay, woke: stay },
+  stopped: {
+    ...NO_PROCESS,
+    start,
+    go: stay,
+    block: stay,
+    skip: stay,
+    stop: stopIdle,
+    hooked: stay,
+    hold,
+    unhold: stay,
+    woke: stay,
+  },
+  waiting: {
+    ...NO_PROCESS,
+    start: wantUp,
+    go,
+    block,
+    skip,
+    stop: stopQueued,
+    hooked: stay,
+    hold,
+    unhold: stay,
+    woke: stay,
+  },
   starting: {
-    start: wantUp, go: stay, block: stay, skip: stay, spawned, refused: refusedStart, exited, swept: conclude, ready: becomeReady,
-    unready, health: stay, pinged: stay, extend: extendStart, stop: stopLive, signalled: stay, hooked: stay, hurry: stay,
-    hold: holdLive, unhold: stay, woke: wokeStarting,
+    start: wantUp,
+    go: stay,
+    block: stay,
+    skip: stay,
+    spawned,
+    refused: refusedStart,
+    exited,
+    swept: conclude,
+    ready: becomeReady,
+    unready,
+    health: stay,
+    pinged: stay,
+    extend: extendStart,
+    stop: stopLive,
+    signalled: stay,
+    hooked: stay,
+    hurry: stay,
+    hold: holdLive,
+    unhold: stay,
+    woke: wokeStarting,
   },
   ready: {
-    start: wantUp, go: stay, block: stay, skip: stay, spawned: stay, refused: stay, exited, swept: conclude, ready: stay,
-    unready: stay, health, pinged, extend: extendWatchdog, stop: stopLive, signalled: stay, hooked: hookedReady, hurry: stay,
-    hold: holdLive, unhold: stay, woke: wokeReady,
+    start: wantUp,
+    go: stay,
+    block: stay,
+    skip: stay,
+    spawned: stay,
+    refused: stay,
+    exited,
+    swept: conclude,
+    ready: stay,
+    unready: stay,
+    health,
+    pinged,
+    extend: extendWatchdog,
+    stop: stopLive,
+    signalled: stay,
+    hooked: hookedReady,
+    hurry: stay,
+    hold: holdLive,
+    unhold: stay,
+    woke: wokeReady,
   },
   stopping: {
-    start: startAfterStop, go: stay, block: stay, skip: stay, spawned: stay, refused: stay, exited, swept: sweptStopping,
-    ready: stay, unready: stay, health: stay, pinged: stay, extend: extendStop, stop: stopAgain, signalled,
-    hooked: hookedStopping, hurry, hold: holdStopping, unhold: unholdStopping, woke: wokeStopping,
+    start: startAfterStop,
+    go: stay,
+    block: stay,
+    skip: stay,
+    spawned: stay,
+    refused: stay,
+    exited,
+    swept: sweptStopping,
+    ready: stay,
+    unready: stay,
+    health: stay,
+    pinged: stay,
+    extend: extendStop,
+    stop: stopAgain,
+    signalled,
+    hooked: hookedStopping,
+    hurry,
+    hold: holdStopping,
+    unhold: unholdStopping,
+    woke: wokeStopping,
   },
   backoff: {
-    ...NO_PROCESS, start: startNow, go: stay, block: stay, skip: stay, stop: stopQueued, hooked: hookedBackoff, hold,
-    unhold: stay, woke: wokeBackoff,
+    ...NO_PROCESS,
+    start: startNow,
+    go: stay,
+    block: stay,
+    skip: stay,
+    stop: stopQueued,
+    hooked: hookedBackoff,
+    hold,
+    unhold: stay,
+    woke: wokeBackoff,
   },
   held: {
-    ...NO_PROCESS, start: wantUp, go: stay, block: stay, skip: stay, stop: stopIdle, hooked: stay, hold: holdMore, unhold, woke: stay,
+    ...NO_PROCESS,
+    start: wantUp,
+    go: stay,
+    block: stay,
+    skip: stay,
+    stop: stopIdle,
+    hooked: stay,
+    hold: holdMore,
+    unhold,
+    woke: stay,
   },
-  done: { ...NO_PROCESS, start, go: unskip, block: unskip, skip: stay, stop: stopIdle, hooked: stay, hold, unhold: stay, woke: stay },
+  done: {
+    ...NO_PROCESS,
+    start,
+    go: unskip,
+    block: unskip,
+    skip: stay,
+    stop: stopIdle,
+    hooked: stay,
+    hold,
+    unhold: stay,
+    woke: stay,
+  },
 }

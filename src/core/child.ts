@@ -16,7 +16,16 @@ import { FRESH_MEMORY, type RestartMemory } from './restart.ts'
 import type { Instant } from './time.ts'
 import type { EventKind, Health } from './view.ts'
 
-export const PHASES = ['stopped', 'waiting', 'starting', 'ready', 'stopping', 'backoff', 'held', 'done'] as const
+export const PHASES = [
+  'stopped',
+  'waiting',
+  'starting',
+  'ready',
+  'stopping',
+  'backoff',
+  'held',
+  'done',
+] as const
 export type Phase = (typeof PHASES)[number]
 
 export type StartReason = 'boot' | 'crash' | 'operator' | 'health' | 'reload' | 'standby' | 'reboot'

@@ -2,11 +2,16 @@
  * The daemon as a module: the keeper's child number one lives by the same table as every other. Its spent budget
  * means slow, never held.
  */
+import { DAEMON } from './child-name.ts'
 import type { ModuleSpec } from './plan.ts'
 
-export function daemonSpec(argv: readonly string[], workingDir: string, environment: Readonly<Record<string, string>>): ModuleSpec {
+export function daemonSpec(
+  argv: readonly string[],
+  workingDir: string,
+  environment: Readonly<Record<string, string>>,
+): ModuleSpec {
   return {
-    name: '@daemon',
+    name: DAEMON,
     kind: 'service',
     argv,
     workingDir,
@@ -25,11 +30,24 @@ export function daemonSpec(argv: readonly string[], workingDir: string, environm
     silenceMs: null,
     recover: null,
     restart: {
-      policy: 'always', delayMs: 50, multiplier: 2, maxDelayMs: 5000, jitter: 0.1, resetAfterMs: 10_000,
-      budget: [{ count: 60, windowMs: 60_000 }], whenSpent: 'slow',
+      policy: 'always',
+      delayMs: 50,
+      multiplier: 2,
+      maxDelayMs: 5000,
+      jitter: 0.1,
+      resetAfterMs: 10_000,
+      budget: [{ count: 60, windowMs: 60_000 }],
+      whenSpent: 'slow',
     },
     stop: { signal: 'SIGTERM', graceMs: 2000, before: null, verify: null, orders: 'leave' },
-    log: { maxSizeBytes: 10_000_000, keep: 1, quotaBytes: 20_000_000, reserveBytes: 0, rotate: 'rename', levelPattern: null },
+    log: {
+      maxSizeBytes: 10_000_000,
+      keep: 1,
+      quotaBytes: 20_000_000,
+      reserveBytes: 0,
+      rotate: 'rename',
+      levelPattern: null,
+    },
     lock: null,
     backend: 'process',
     preset: null,

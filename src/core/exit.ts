@@ -35,7 +35,14 @@ export type Verdict =
   | { readonly kind: 'hold'; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string } // never restarted by itself
 
-export const UNKNOWN_EXIT: Exit = { known: false, code: null, signal: null, core: null, oom: null, evidence: 'none' }
+export const UNKNOWN_EXIT: Exit = {
+  known: false,
+  code: null,
+  signal: null,
+  core: null,
+  oom: null,
+  evidence: 'none',
+}
 
 /** What an exit that nobody asked for means for a module of this kind. `latched`: a kill covers it now. */
 export function judge(exit: Exit, kind: Kind, latched: boolean): Verdict {

@@ -64,7 +64,17 @@ export function afterReboot(child: Child, saved: Instant, now: Instant): Child {
   const hold = child.stopping?.then.kind === 'hold' ? child.stopping.then.hold : child.hold
   const phase = hold ? 'held' : rests ? child.phase : 'stopped'
   return {
-    ...child, phase, hold, memory, run: null, stopping: null, nextStart: null, recovering: false, health: 'unknown', wakeAtMs: null,
-    outcome: phase === 'done' ? child.outcome : null, reason: rests || hold ? child.reason : 'the host restarted',
+    ...child,
+    phase,
+    hold,
+    memory,
+    run: null,
+    stopping: null,
+    nextStart: null,
+    recovering: false,
+    health: 'unknown',
+    wakeAtMs: null,
+    outcome: phase === 'done' ? child.outcome : null,
+    reason: rests || hold ? child.reason : 'the host restarted',
   }
 }

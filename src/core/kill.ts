@@ -38,6 +38,11 @@ export function parseScope(typed: string, plan: Plan | null): string {
   const scope = ['module', 'group', 'account'].includes(kind) && name !== '' ? typed : `module:${typed}`
   if (!plan) return scope
   const known = plan.modules.some(spec => covers(scope, spec.name, plan))
-  if (!known) throw new MarkError('MARK_NO_SUCH_MODULE', `Nothing here is covered by ${typed}.`, 'mark status lists the modules; `mark kill` alone stops all.')
+  if (!known)
+    throw new MarkError(
+      'MARK_NO_SUCH_MODULE',
+      `Nothing here is covered by ${typed}.`,
+      'mark status lists the modules; `mark kill` alone stops all.',
+    )
   return scope
 }

@@ -35,8 +35,18 @@ test('a time without a zone is taken in the zone that is given, one with a zone 
 
 test('what only looks like a time is none', () => {
   for (const line of [
-    '', 'x', '15:43:07 x', '2026-13-22 15:43:07 x', '2026-11-22 25:43:07 x', '2026-11-22', 'order 1795362187123 filled',
-    '17953621871234 x', '1234567890123456789 x', '0000000001 x', '{"price":1795362187123}', '1999-01-01 00:00:00 old',
+    '',
+    'x',
+    '15:43:07 x',
+    '2026-13-22 15:43:07 x',
+    '2026-11-22 25:43:07 x',
+    '2026-11-22',
+    'order 1795362187123 filled',
+    '17953621871234 x',
+    '1234567890123456789 x',
+    '0000000001 x',
+    '{"price":1795362187123}',
+    '1999-01-01 00:00:00 old',
     '2026-11-22 15:43:07:99 x',
   ]) {
     assert.equal(parseLine(line, null).timeMs, null, line)
@@ -73,7 +83,10 @@ test('levels are read as the usual loggers write them', () => {
 })
 
 test('a level in a message does not beat the one of the line', () => {
-  assert.equal(parseLine('2026-11-22 15:43:07,123 - m - INFO - last ERROR was 3 days ago', null).level, 'info')
+  assert.equal(
+    parseLine('2026-11-22 15:43:07,123 - m - INFO - last ERROR was 3 days ago', null).level,
+    'info',
+  )
   assert.equal(parseLine('{"level":30,"msg":"ERROR was here"}', null).level, 'info')
   assert.equal(parseLine('{"msg":"a \\"level\\":50 inside","level":30}', null).level, 'info')
 })
@@ -86,7 +99,14 @@ test('a pattern of the user wins: its first group, or all it matched', () => {
 
 test('words and numbers stand for levels', () => {
   assert.deepEqual(['10', '20', '30', '40', '50', '60', '35', '99'].map(levelOf), [
-    'debug', 'debug', 'info', 'warning', 'error', 'critical', 'info', 'critical',
+    'debug',
+    'debug',
+    'info',
+    'warning',
+    'error',
+    'critical',
+    'info',
+    'critical',
   ])
   assert.equal(levelOf('Warn'), 'warning')
   assert.equal(levelOf('loud'), null)
@@ -94,13 +114,22 @@ test('words and numbers stand for levels', () => {
 })
 
 test('a line without a level counts as info', () => {
-  assert.deepEqual(LOG_LEVELS.map(least => atLeast(null, least)), [true, true, false, false, false])
+  assert.deepEqual(
+    LOG_LEVELS.map(least => atLeast(null, least)),
+    [true, true, false, false, false],
+  )
   assert.equal(atLeast('critical', 'error'), true)
 })
 
 test('no text whatever makes it fail or take long', () => {
   fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 2000 }), text => void parseLine(text, null)))
-  for (const text of ['('.repeat(65_536), '\x1b[0;'.repeat(16_384), '{"level":'.repeat(8_000), ' '.repeat(65_536), '|'.repeat(65_536)]) {
+  for (const text of [
+    '('.repeat(65_536),
+    '\x1b[0;'.repeat(16_384),
+    '{"level":'.repeat(8_000),
+    ' '.repeat(65_536),
+    '|'.repeat(65_536),
+  ]) {
     const began = performance.now()
     for (let i = 0; i < 100; i++) parseLine(text, null)
     assert.ok(performance.now() - began < 200)

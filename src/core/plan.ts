@@ -199,8 +199,10 @@ function compare(old: ModuleSpec | undefined, spec: ModuleSpec): Change {
   const keys = Object.keys(spec) as (keyof ModuleSpec)[]
   const changed = keys.filter(key => canonical(old[key]) !== canonical(spec[key]))
   const process = changed.filter(key => (PROCESS_FIELDS as readonly string[]).includes(key))
-  if (process.length > 0) return { module: spec.name, change: 'restart', reason: `${process.map(snake).join(', ')} changed` }
-  if (changed.length > 0) return { module: spec.name, change: 'update', reason: `${changed.map(snake).join(', ')} changed` }
+  if (process.length > 0)
+    return { module: spec.name, change: 'restart', reason: `${process.map(snake).join(', ')} changed` }
+  if (changed.length > 0)
+    return { module: spec.name, change: 'update', reason: `${changed.map(snake).join(', ')} changed` }
   return { module: spec.name, change: 'keep', reason: 'unchanged' }
 }
 

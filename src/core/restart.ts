@@ -16,7 +16,12 @@ export interface RestartMemory {
 export const FRESH_MEMORY: RestartMemory = { attempt: 0, restartsAt: [], spent: false }
 
 export type RestartDecision =
-  | { readonly kind: 'restart'; readonly atMs: number; readonly memory: RestartMemory; readonly newlySpent: string | null }
+  | {
+      readonly kind: 'restart'
+      readonly atMs: number
+      readonly memory: RestartMemory
+      readonly newlySpent: string | null
+    }
   | { readonly kind: 'hold'; readonly memory: RestartMemory; readonly reason: string }
 
 /** Delay before restart number `attempt` (0 = first). `chance` in 0..1 sets the jitter; never above max_delay. */
@@ -26,7 +31,12 @@ export function restartDelayMs(spec: RestartSpec, attempt: number, chance: numbe
 }
 
 /** A counted failure at `nowMs`: when to restart, or that it is held because a budget is spent. */
-export function restartAfterFailure(spec: RestartSpec, memory: RestartMemory, nowMs: number, chance: number): RestartDecision {
+export function restartAfterFailure(
+  spec: RestartSpec,
+  memory: RestartMemory,
+  nowMs: number,
+  chance: number,
+): RestartDecision {
   const atMs = nowMs + restartDelayMs(spec, memory.attempt, chance)
   const exhausted = spec.budget.find(budget => restartsIn(memory.restartsAt, atMs, budget) >= budget.count)
   const next = remember(spec, memory, atMs)
@@ -35,7 +45,12 @@ export function restartAfterFailure(spec: RestartSpec, memory: RestartMemory, no
   if (spec.whenSpent === 'hold') return { kind: 'hold', memory: { ...memory, spent: true }, reason }
   const slowAtMs = Math.max(atMs, nowMs + spec.maxDelayMs)
   const slow = remember(spec, memory, slowAtMs)
-  return { kind: 'restart', atMs: slowAtMs, memory: { ...slow, spent: true }, newlySpent: memory.spent ? null : reason }
+  return {
+    kind: 'restart',
+    atMs: slowAtMs,
+    memory: { ...slow, spent: true },
+    newlySpent: memory.spent ? null : reason,
+  }
 }
 
 /** How many of the restarts lie within one window that ends at `atMs`. */
@@ -45,5 +60,9 @@ function restartsIn(restartsAt: readonly number[], atMs: number, budget: Budget)
 
 function remember(spec: RestartSpec, memory: RestartMemory, atMs: number): RestartMemory {
   const most = Math.max(0, ...spec.budget.map(budget => budget.count))
-  return { ...memory, attempt: memory.attempt + 1, restartsAt: most === 0 ? [] : [...memory.restartsAt, atMs].slice(-most) }
+  return {
+    ...memory,
+    attempt: memory.attempt + 1,
+    restartsAt: most === 0 ? [] : [...memory.restartsAt, atMs].slice(-most),
+  }
 }

@@ -13,7 +13,17 @@ export interface TrampolineSpec {
 export function trampoline(spec: TrampolineSpec): readonly string[] {
   const limits = Object.entries(spec.ulimits).map(([name, value]) => `--${name}=${value}:${value}`)
   const raise = limits.length > 0 ? ['prlimit', ...limits, '--'] : []
-  const become = spec.user ? ['setpriv', `--reuid=${spec.user.uid}`, `--regid=${spec.user.gid}`, '--init-groups', '--no-new-privs', '--'] : []
-  const mask = spec.umask !== null && spec.umask !== '022' ? ['sh', '-c', 'umask "$0" && exec "$@"', spec.umask] : []
+  const become = spec.user
+    ? [
+        'setpriv',
+        `--reuid=${spec.user.uid}`,
+        `--regid=${spec.user.gid}`,
+        '--init-groups',
+        '--no-new-privs',
+        '--',
+      ]
+    : []
+  const mask =
+    spec.umask !== null && spec.umask !== '022' ? ['sh', '-c', 'umask "$0" && exec "$@"', spec.umask] : []
   return [...raise, ...become, ...mask, ...spec.argv]
 }

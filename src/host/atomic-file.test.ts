@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import {
-  chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync,
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -26,7 +35,11 @@ test('any document comes back as it was', () => {
   fc.assert(
     fc.property(fc.jsonValue(), value => {
       writeChecked(path, value, KEEP)
-      assert.deepEqual(readChecked(path), { value: JSON.parse(JSON.stringify(value)), source: 'file', setAside: [] })
+      assert.deepEqual(readChecked(path), {
+        value: JSON.parse(JSON.stringify(value)),
+        source: 'file',
+        setAside: [],
+      })
     }),
   )
 })
@@ -68,7 +81,11 @@ test('every single flipped bit is seen', () => {
     flipped[bit >> 3]! ^= 1 << (bit & 7)
     writeFileSync(path, flipped)
     const read = readChecked(path)
-    assert.deepEqual([read.value, read.source, read.setAside.length], [{ generation: 1 }, 'backup', 1], `bit ${bit}`)
+    assert.deepEqual(
+      [read.value, read.source, read.setAside.length],
+      [{ generation: 1 }, 'backup', 1],
+      `bit ${bit}`,
+    )
     rmSync(read.setAside[0]!)
   }
 })
@@ -123,7 +140,10 @@ test('a document of a later version is refused and left untouched', () => {
   const newer = `mark2 ${'0'.repeat(64)} 2\n{}`
   writeFileSync(path, newer)
   for (const read of [readChecked, peekChecked]) {
-    assert.throws(() => read(path), (error: unknown) => error instanceof MarkError && error.code === 'MARK_STATE_NEWER')
+    assert.throws(
+      () => read(path),
+      (error: unknown) => error instanceof MarkError && error.code === 'MARK_STATE_NEWER',
+    )
   }
   assert.equal(readFileSync(path, 'utf8'), newer)
   assert.deepEqual(readdirSync(dir), ['plan.json'])

@@ -23,7 +23,8 @@ export type Spawned =
 /** `onExit` is called once, and never when the start was refused. stdout and stderr go to `logFd`. */
 export function spawnRun(program: ProgramSpec, logFd: number, onExit: (exit: Exit) => void): Spawned {
   const child = attempt(program, ['ignore', logFd, logFd])
-  if (child instanceof Error) return { ok: false, why: describe(program, child), transient: isShortage(child) }
+  if (child instanceof Error)
+    return { ok: false, why: describe(program, child), transient: isShortage(child) }
   if (child.pid === undefined) return diagnose(program)
   child.once('exit', (code, signal) => onExit(exitOf(code, signal)))
   return { ok: true, pid: child.pid, startTime: readStat(child.pid)?.startTime ?? null }
@@ -90,12 +91,19 @@ function attempt(program: ProgramSpec, stdio: ('ignore' | 'pipe' | number)[]): C
 /** Node tells why a start failed only in a later turn: what is wrong with the files is seen at once, here. */
 function diagnose(program: ProgramSpec): Spawned {
   const file = program.argv[0] as string
-  if (!isDirectory(program.cwd)) return { ok: false, why: `its working directory ${program.cwd} is missing`, transient: false }
-  const places = file.includes('/') ? [resolve(program.cwd, file)] : pathEntries(program).map(dir => join(dir, file))
+  if (!isDirectory(program.cwd))
+    return { ok: false, why: `its working directory ${program.cwd} is missing`, transient: false }
+  const places = file.includes('/')
+    ? [resolve(program.cwd, file)]
+    : pathEntries(program).map(dir => join(dir, file))
   const found = places.find(place => existsSync(place))
   if (found === undefined) return { ok: false, why: `${file} was not found`, transient: false }
   if (!places.some(isExecutable)) return { ok: false, why: `${found} may not be executed`, transient: false }
-  return { ok: false, why: `${file} could not be started: the host is short of processes or descriptors`, transient: true }
+  return {
+    ok: false,
+    why: `${file} could not be started: the host is short of processes or descriptors`,
+    transient: true,
+  }
 }
 
 function pathEntries(program: ProgramSpec): string[] {

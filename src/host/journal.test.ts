@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -23,7 +34,13 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 function event(n: number, kind: FleetEvent['kind'] = 'started', pad = ''): NewEvent {
-  return { at: '2027-01-15T08:00:00.000Z', kind, module: 'vida', run_id: `run-${n}`, data: { n, text: `ü\n${pad}` } }
+  return {
+    at: '2027-01-15T08:00:00.000Z',
+    kind,
+    module: 'vida',
+    run_id: `run-${n}`,
+    data: { n, text: `ü\n${pad}` },
+  }
 }
 
 function write(count: number, from = 0): Journal {
@@ -43,7 +60,10 @@ function numbers(events: readonly FleetEvent[]): unknown[] {
 test('what is appended is on disk at once, numbered without a gap', () => {
   const journal = write(3)
   assert.deepEqual(numbers(read()), [0, 1, 2])
-  assert.deepEqual(read().map(({ seq }) => seq), [1, 2, 3])
+  assert.deepEqual(
+    read().map(({ seq }) => seq),
+    [1, 2, 3],
+  )
   assert.equal(journal.lastSeq, 3)
   assert.ok(read().every(({ journal_id }) => journal_id === journal.journalId))
   assert.equal(statSync(path).mode & 0o777, 0o600)
@@ -83,7 +103,11 @@ test('cut anywhere, it opens, keeps every whole record before the cut, and can b
     const journal = Journal.open(path, NOW)
     journal.append(event(9))
     journal.close()
-    assert.deepEqual(numbers(read()), [...[0, 1, 2, 3].slice(0, Math.max(0, complete - 1)), 9], `cut to ${length}`)
+    assert.deepEqual(
+      numbers(read()),
+      [...[0, 1, 2, 3].slice(0, Math.max(0, complete - 1)), 9],
+      `cut to ${length}`,
+    )
   }
 })
 
@@ -101,7 +125,10 @@ test('a flipped bit costs its own record, or that and its neighbour, and nothing
     assert.equal(left.at(-1), 9)
     assert.ok(left.length >= 4, `bit ${bit}: ${left}`)
     const seqs = read().map(({ seq }) => seq)
-    assert.deepEqual(seqs, [...new Set(seqs)].sort((a, b) => a - b))
+    assert.deepEqual(
+      seqs,
+      [...new Set(seqs)].sort((a, b) => a - b),
+    )
   }
 })
 
@@ -120,7 +147,10 @@ test('after another boot, or a repair, numbers jump over what may have been lost
   const text = readFileSync(path, 'utf8')
   const mark = JSON.parse(text.slice(9, text.indexOf('\n'))) as { boot_id: string }
   const rest = text.slice(text.indexOf('\n') + 1)
-  writeFileSync(path, Buffer.concat([encodeRecord({ ...mark, boot_id: 'another' } as never), Buffer.from(rest)]))
+  writeFileSync(
+    path,
+    Buffer.concat([encodeRecord({ ...mark, boot_id: 'another' } as never), Buffer.from(rest)]),
+  )
   const journal = Journal.open(path, NOW)
   assert.equal(journal.append(event(2)).seq, 2 + JUMP + 1)
   journal.close()
@@ -158,7 +188,10 @@ test('it rolls at 4 MB, keeps its name and numbers, and the reader goes across',
   journal.close()
   const rolled = readdirSync(dir).filter(name => /\.\d+$/.test(name))
   assert.equal(rolled.length, 2)
-  assert.deepEqual(numbers(read()), Array.from({ length: 500 }, (_, n) => n))
+  assert.deepEqual(
+    numbers(read()),
+    Array.from({ length: 500 }, (_, n) => n),
+  )
   assert.deepEqual(numbers(read(250, 3)), [250, 251, 252])
   rmSync(path)
   const again = Journal.open(path, NOW)
@@ -212,7 +245,10 @@ test('a full disk costs nothing but durability: what waited is written when ther
   const { fullAt, n, durable, numbers: found, repaired } = JSON.parse(said)
   assert.ok(fullAt > 5 && fullAt < 1000)
   assert.deepEqual(durable, [false, true])
-  assert.deepEqual(found, Array.from({ length: n }, (_, i) => i))
+  assert.deepEqual(
+    found,
+    Array.from({ length: n }, (_, i) => i),
+  )
   assert.equal(repaired, null, 'no fragment was left behind')
 })
 
@@ -250,7 +286,10 @@ test('everything that was acknowledged is there after kill -9, at any moment', a
     })
     await once(child, 'exit')
     const seqs = read().map(({ seq }) => seq)
-    assert.deepEqual(seqs, Array.from({ length: seqs.length }, (_, i) => i + 1))
+    assert.deepEqual(
+      seqs,
+      Array.from({ length: seqs.length }, (_, i) => i + 1),
+    )
     assert.ok(seqs.length >= acknowledged)
   }
 })
@@ -263,8 +302,12 @@ test('a reader sees each event once while it is written and rolled', () => {
     journal.append(event(n, 'started', pad))
     if (n % 7 === 0) seen.push(...read(seen.at(-1) ?? 0, 5).map(({ seq }) => seq))
   }
-  for (let page = read(seen.at(-1)); page.length > 0; page = read(seen.at(-1))) seen.push(...page.map(({ seq }) => seq))
-  assert.deepEqual(seen, Array.from({ length: 600 }, (_, i) => i + 1))
+  for (let page = read(seen.at(-1)); page.length > 0; page = read(seen.at(-1)))
+    seen.push(...page.map(({ seq }) => seq))
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 600 }, (_, i) => i + 1),
+  )
   journal.close()
 })
 
@@ -301,7 +344,10 @@ test('asking for what is new again and again reads only that', () => {
   const began = performance.now()
   for (let n = 0; n < 200; n++) {
     const { seq } = journal.append(event(n))
-    assert.deepEqual(read(seq - 1).map(found => found.seq), [seq])
+    assert.deepEqual(
+      read(seq - 1).map(found => found.seq),
+      [seq],
+    )
   }
   const eachMs = (performance.now() - began) / 200
   assert.ok(eachMs < 5, `${eachMs} ms each`)
@@ -311,7 +357,15 @@ test('asking for what is new again and again reads only that', () => {
 test('a record is one line, comes back as it was, and no other bytes pass for one', () => {
   fc.assert(
     fc.property(fc.string(), fc.jsonValue(), fc.nat(), (text, value, at) => {
-      const record = { journal_id: 'j', seq: 1, at: '', kind: 'status', module: text, run_id: null, data: { value } }
+      const record = {
+        journal_id: 'j',
+        seq: 1,
+        at: '',
+        kind: 'status',
+        module: text,
+        run_id: null,
+        data: { value },
+      }
       const line = encodeRecord(record as FleetEvent)
       assert.equal(line.indexOf(10), line.length - 1)
       assert.deepEqual(decodeRecord(line.subarray(0, -1)), JSON.parse(JSON.stringify(record)))

@@ -40,7 +40,9 @@ test('koffi can be loaded here', () => assert.ok(loadLibc()))
 
 test('three hundred pidfds at once each fire once for their own process', async () => {
   const before = openFds()
-  const children = Array.from({ length: 300 }, () => spawn('sh', ['-c', 'read x'], { stdio: ['pipe', 'ignore', 'ignore'] }))
+  const children = Array.from({ length: 300 }, () =>
+    spawn('sh', ['-c', 'read x'], { stdio: ['pipe', 'ignore', 'ignore'] }),
+  )
   const fired = new Set<number>()
   let settle = (): void => {}
   const all = new Promise<void>(resolve => {
@@ -66,7 +68,9 @@ test('three hundred pidfds at once each fire once for their own process', async 
   assert.equal(openFds(), before, 'no descriptor is left')
 })
 
-test('the exit of a process that is not our child is told once its parent reaped it', { skip: !tellsExits }, async () => {
+test('the exit of a process that is not our child is told once its parent reaped it', {
+  skip: !tellsExits,
+}, async () => {
   const script = `
 import os, subprocess, sys
 for line in sys.stdin:
@@ -120,7 +124,10 @@ test('a pid without a process gives no pidfd, and running out of descriptors is 
 })
 
 test('a signal reaches the whole group of a leader, and the process alone where it leads none', async () => {
-  const leader = spawn('sh', ['-c', 'sleep 60 & echo $!; wait'], { detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+  const leader = spawn('sh', ['-c', 'sleep 60 & echo $!; wait'], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const sleeper = Number(String((await once(leader.stdout, 'data'))[0]))
   const sleeperFd = libc.pidfdOpen(sleeper)!
   const leaderFd = libc.pidfdOpen(leader.pid!)!
@@ -146,7 +153,7 @@ test('a signal reaches the whole group of a leader, and the process alone where 
   libc.close(memberFd)
 })
 
-test('a subreaper gets its orphans, and reaps them without touching libuv\'s children', () => {
+test("a subreaper gets its orphans, and reaps them without touching libuv's children", () => {
   const script = `
     const { loadLibc } = await import('${import.meta.dirname}/libc.ts')
     const { childrenOfMainThread, readStat } = await import('${import.meta.dirname}/proc.ts')
@@ -216,7 +223,10 @@ with open('/dev/null') as null:
   const before = openFds()
   const heard: string[] = []
   const done = listen(fd, text => heard.push(text) === 5003)
-  const python = spawn('python3', ['-c', script], { env: { ...process.env, NOTIFY_SOCKET: path }, stdio: 'inherit' })
+  const python = spawn('python3', ['-c', script], {
+    env: { ...process.env, NOTIFY_SOCKET: path },
+    stdio: 'inherit',
+  })
   const [[code]] = await Promise.all([once(python, 'exit'), done])
   assert.equal(code, 0)
   assert.deepEqual(heard.slice(0, 3), ['READY=1', '', 'STATUS=0'])

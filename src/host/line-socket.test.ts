@@ -8,7 +8,14 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import type { Push } from '../contract/keeper.ts'
 import { MarkError } from '../core/errors.ts'
-import { askKeeper, type Connection, connectLines, KeeperClient, listenLines, type Server } from './line-socket.ts'
+import {
+  askKeeper,
+  type Connection,
+  connectLines,
+  KeeperClient,
+  listenLines,
+  type Server,
+} from './line-socket.ts'
 
 const MAX = 1024 * 1024
 let dir: string
@@ -65,15 +72,21 @@ test('lines cross whole and in order, however they are cut into packets', async 
   for (const byte of Buffer.from('{"a":"ü€😀"}\n\n[1]\n')) raw.write(Buffer.from([byte]))
   raw.write(`"${'x'.repeat(300_000)}"\n2\n3`)
   await all
-  assert.deepEqual(got.map(line => (line.length > 100 ? line.length : line)), ['{"a":"ü€😀"}', '[1]', 300_002, '2'])
+  assert.deepEqual(
+    got.map(line => (line.length > 100 ? line.length : line)),
+    ['{"a":"ü€😀"}', '[1]', 300_002, '2'],
+  )
   raw.destroy()
 })
 
-test('asks are matched with their answers, and the keeper\'s errors arrive as its own', async () => {
+test("asks are matched with their answers, and the keeper's errors arrive as its own", async () => {
   await serve(keeper)
   const client = await KeeperClient.connect(path, 1000)
   const answers = await Promise.all(Array.from({ length: 500 }, () => client.ask({ ask: 'ping' })))
-  assert.deepEqual(answers.map(value => (value as { id: number }).id), Array.from({ length: 500 }, (_, i) => i + 1))
+  assert.deepEqual(
+    answers.map(value => (value as { id: number }).id),
+    Array.from({ length: 500 }, (_, i) => i + 1),
+  )
   await assert.rejects(client.ask({ ask: 'state' }), (error: unknown) => {
     assert.ok(error instanceof MarkError)
     assert.deepEqual([error.code, error.message, error.hint], ['MARK_BUSY', 'Busy.', 'Wait.'])
@@ -89,7 +102,10 @@ test('pushes come in order, also those that came before anybody listened', async
   await client.ask({ ask: 'ping' })
   const pushes: Push[] = []
   client.onPush(push => pushes.push(push))
-  assert.deepEqual(pushes.map(push => (push as unknown as { event: { seq: number } }).event.seq), [...Array(100).keys()])
+  assert.deepEqual(
+    pushes.map(push => (push as unknown as { event: { seq: number } }).event.seq),
+    [...Array(100).keys()],
+  )
   client.close()
 })
 
@@ -113,7 +129,10 @@ test('a keeper that is stopped is silent, not absent', async () => {
     await once(child, 'message')
     child.kill('SIGSTOP')
     await assert.rejects(askKeeper(path, { ask: 'ping' }, 100), code('MARK_KEEPER_SILENT'))
-    await assert.rejects(serve(() => {}), code('MARK_BUSY'))
+    await assert.rejects(
+      serve(() => {}),
+      code('MARK_BUSY'),
+    )
   } finally {
     child.kill('SIGKILL')
     await once(child, 'exit')
@@ -148,7 +167,7 @@ test('two keepers never share a path: the second is refused', async () => {
   assert.deepEqual(await askKeeper(path, { ask: 'ping' }, 1000), { id: 1 })
 })
 
-test('the socket is its owner\'s alone, under any umask', async () => {
+test("the socket is its owner's alone, under any umask", async () => {
   const umask = process.umask(0)
   try {
     await serve(keeper)

@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict'
-import { closeSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -8,7 +19,12 @@ import { appendIndex, archivesOf, baseOf, logicalSize, openForRun, readIndex } f
 import { readRange } from './log-reader.ts'
 
 const SPEC: LogSpec = {
-  maxSizeBytes: 1000, keep: 3, quotaBytes: 1_000_000, reserveBytes: 0, rotate: 'rename', levelPattern: null,
+  maxSizeBytes: 1000,
+  keep: 3,
+  quotaBytes: 1_000_000,
+  reserveBytes: 0,
+  rotate: 'rename',
+  levelPattern: null,
 }
 let logs: string
 
@@ -35,7 +51,7 @@ test('a new log begins at 0, is appended to, and only its owner and group may re
 test('logical offsets never move, over any number of rotations', () => {
   let written = ''
   for (let n = 0; n < 10; n++) {
-    const text = `${n}`.repeat(600) + '\n'
+    const text = `${`${n}`.repeat(600)}\n`
     assert.equal(run(text), written.length)
     written += text
     assert.equal(logicalSize(logs, 'vida'), written.length)
@@ -46,9 +62,14 @@ test('logical offsets never move, over any number of rotations', () => {
 
 test('an archive is named by its logical start, and the oldest go beyond `keep`', () => {
   for (let n = 0; n < 12; n++) run('x'.repeat(1500))
-  assert.deepEqual(archivesOf(logs, 'vida').map(({ start, end }) => [start, end]), [
-    [12_000, 13_500], [13_500, 15_000], [15_000, 16_500],
-  ])
+  assert.deepEqual(
+    archivesOf(logs, 'vida').map(({ start, end }) => [start, end]),
+    [
+      [12_000, 13_500],
+      [13_500, 15_000],
+      [15_000, 16_500],
+    ],
+  )
   assert.equal(readdirSync(join(logs, 'vida'))[0], '00000000000000012000.log')
   assert.equal(baseOf(logs, 'vida'), 16_500)
 })
@@ -110,11 +131,15 @@ test('the index keeps times, offsets and runs, and leaves out what is damaged', 
 
 test('the index never grows beyond 1 MB, and keeps the newest', () => {
   mkdirSync(logs, { recursive: true })
-  for (let n = 0; n < 30_000; n++) appendIndex(logs, 'vida', { timeMs: n, offset: n, runId: '01ARYZ6S410000000000000000' })
+  for (let n = 0; n < 30_000; n++)
+    appendIndex(logs, 'vida', { timeMs: n, offset: n, runId: '01ARYZ6S410000000000000000' })
   assert.ok(statSync(join(logs, 'vida.idx')).size <= 1024 * 1024 + 100)
   const entries = readIndex(logs, 'vida')
   assert.equal(entries.at(-1)?.offset, 29_999)
-  assert.deepEqual(entries.map(({ offset }) => offset), Array.from(entries, (_, i) => 30_000 - entries.length + i))
+  assert.deepEqual(
+    entries.map(({ offset }) => offset),
+    Array.from(entries, (_, i) => 30_000 - entries.length + i),
+  )
 })
 
 test('the start of a run is marked as its own', () => {

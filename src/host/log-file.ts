@@ -8,6 +8,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -94,8 +95,8 @@ export function archivesOf(logs: string, module: string): LogArchive[] {
   const archives: LogArchive[] = []
   for (const name of listDir(dir).sort()) {
     const path = join(dir, name)
-    const size = /^\d{20}\.log$/.test(name) ? statSync(path, { throwIfNoEntry: false })?.size : undefined
-    if (size === undefined) continue
+    const size = /^\d{20}\.log$/.test(name) ? sizeOf(path) : null
+    if (size === null) continue
     const start = Number(name.slice(0, DIGITS))
     archives.push({ path, start, end: start + size })
   }
@@ -172,7 +173,13 @@ function readBase(logs: string, module: string): number {
 }
 
 function liveSize(logs: string, module: string): number {
-  return statSync(livePath(logs, module), { throwIfNoEntry: false })?.size ?? 0
+  return sizeOf(livePath(logs, module)) ?? 0
+}
+
+/** null for what is not a regular file. */
+function sizeOf(path: string): number | null {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  return stat?.isFile() ? stat.size : null
 }
 
 function listDir(dir: string): string[] {

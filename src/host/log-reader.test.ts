@@ -12,7 +12,12 @@ import { appendIndex, archivesOf, logicalSize, openForRun } from './log-file.ts'
 import { followLog, linesSince, readRange, tailLines } from './log-reader.ts'
 
 const SPEC: LogSpec = {
-  maxSizeBytes: 1000, keep: 1000, quotaBytes: 1e9, reserveBytes: 0, rotate: 'rename', levelPattern: null,
+  maxSizeBytes: 1000,
+  keep: 1000,
+  quotaBytes: 1e9,
+  reserveBytes: 0,
+  rotate: 'rename',
+  levelPattern: null,
 }
 let logs: string
 let following: { close(): void }[] = []
@@ -61,19 +66,23 @@ test('no log has no lines and no bytes', () => {
 
 test('the last lines are those that tail would print, wherever the file was rotated', () => {
   fc.assert(
-    fc.property(fc.array(fc.array(fc.stringMatching(/^[a-z]{0,90}$/), { maxLength: 40 }), { maxLength: 5 }), fc.integer({ min: 1, max: 50 }), (runs, count) => {
-      rmSync(logs, { recursive: true })
-      mkdirSync(logs)
-      for (const lines of runs) rotate(lines.map(line => `${line}\n`).join(''))
-      const all = runs.flat()
-      const tail = tailLines(logs, 'vida', count)
-      assert.deepEqual(texts(tail), all.slice(-count))
-      const total = logicalSize(logs, 'vida')
-      for (const line of tail) {
-        assert.equal(readRange(logs, 'vida', line.offset, line.end, 1000).toString(), `${line.text}\n`)
-      }
-      assert.equal(tail.at(-1)?.end ?? total, total)
-    }),
+    fc.property(
+      fc.array(fc.array(fc.stringMatching(/^[a-z]{0,90}$/), { maxLength: 40 }), { maxLength: 5 }),
+      fc.integer({ min: 1, max: 50 }),
+      (runs, count) => {
+        rmSync(logs, { recursive: true })
+        mkdirSync(logs)
+        for (const lines of runs) rotate(lines.map(line => `${line}\n`).join(''))
+        const all = runs.flat()
+        const tail = tailLines(logs, 'vida', count)
+        assert.deepEqual(texts(tail), all.slice(-count))
+        const total = logicalSize(logs, 'vida')
+        for (const line of tail) {
+          assert.equal(readRange(logs, 'vida', line.offset, line.end, 1000).toString(), `${line.text}\n`)
+        }
+        assert.equal(tail.at(-1)?.end ?? total, total)
+      },
+    ),
     { numRuns: 60 },
   )
 })
@@ -81,16 +90,29 @@ test('the last lines are those that tail would print, wherever the file was rota
 test('`before` pages back without a gap or a repetition', () => {
   for (let n = 0; n < 200; n++) log(`line ${n}\n`)
   const pages: string[] = []
-  for (let page = tailLines(logs, 'vida', 30); page.length > 0; page = tailLines(logs, 'vida', 30, { before: page[0]!.offset })) {
+  for (
+    let page = tailLines(logs, 'vida', 30);
+    page.length > 0;
+    page = tailLines(logs, 'vida', 30, { before: page[0]!.offset })
+  ) {
     pages.unshift(...texts(page))
   }
-  assert.deepEqual(pages, Array.from({ length: 200 }, (_, n) => `line ${n}`))
+  assert.deepEqual(
+    pages,
+    Array.from({ length: 200 }, (_, n) => `line ${n}`),
+  )
 })
 
 test('a last line without its newline is shown as such, or left for the follower', () => {
   log('one\ntwo\nthr')
   const tail = tailLines(logs, 'vida', 2)
-  assert.deepEqual(tail.map(({ text, continued }) => [text, continued]), [['two', false], ['thr', true]])
+  assert.deepEqual(
+    tail.map(({ text, continued }) => [text, continued]),
+    [
+      ['two', false],
+      ['thr', true],
+    ],
+  )
   assert.deepEqual(texts(tailLines(logs, 'vida', 2, { complete: true })), ['two'])
 })
 
@@ -103,7 +125,13 @@ test('times, levels and runs are told; what a line does not say comes from what 
   log('again\n')
   const at = Date.UTC(2026, 10, 22, 15, 43, 7, 123)
   assert.deepEqual(
-    tailLines(logs, 'vida', 10).map(({ text, timeMs, exact, level, runId }) => [text, timeMs, exact, level, runId]),
+    tailLines(logs, 'vida', 10).map(({ text, timeMs, exact, level, runId }) => [
+      text,
+      timeMs,
+      exact,
+      level,
+      runId,
+    ]),
     [
       ['starting', 1000, false, null, 'first'],
       ['2026-11-22T15:43:07.123Z ERROR it broke', at, true, 'error', 'first'],
@@ -116,7 +144,8 @@ test('times, levels and runs are told; what a line does not say comes from what 
 test('lines since a time are found by their own time and by the index', () => {
   const start = Date.UTC(2026, 0, 1)
   for (let n = 0; n < 600; n++) {
-    if (n % 100 === 0) appendIndex(logs, 'vida', { timeMs: start + n * 1000, offset: logicalSize(logs, 'vida'), runId: null })
+    if (n % 100 === 0)
+      appendIndex(logs, 'vida', { timeMs: start + n * 1000, offset: logicalSize(logs, 'vida'), runId: null })
     log(`${new Date(start + n * 1000).toISOString()} n=${n}\n`)
   }
   const found = linesSince(logs, 'vida', start + 450_000)
@@ -128,11 +157,24 @@ test('lines since a time are found by their own time and by the index', () => {
 
 test('bytes that are no text, and lines without end, are shown in pieces of bounded size', () => {
   log(Buffer.from([0xff, 0xfe, 0x00, 0x0a]))
-  log(Buffer.concat([Buffer.from(`${'a'.repeat(65_535)}€`), Buffer.from('b'.repeat(100_000)), Buffer.from('\nend\n')]))
+  log(
+    Buffer.concat([
+      Buffer.from(`${'a'.repeat(65_535)}€`),
+      Buffer.from('b'.repeat(100_000)),
+      Buffer.from('\nend\n'),
+    ]),
+  )
   const lines = tailLines(logs, 'vida', 100)
-  assert.deepEqual(lines.map(({ text, continued }) => [text.length, continued]), [
-    [3, false], [65_535, true], [65_534, true], [100_001 - 65_534, false], [3, false],
-  ])
+  assert.deepEqual(
+    lines.map(({ text, continued }) => [text.length, continued]),
+    [
+      [3, false],
+      [65_535, true],
+      [65_534, true],
+      [100_001 - 65_534, false],
+      [3, false],
+    ],
+  )
   assert.equal(lines[2]!.text[0], '€', 'a character is not cut in two')
   for (const [index, line] of lines.entries()) assert.equal(line.offset, lines[index - 1]?.end ?? 0)
 })
@@ -168,7 +210,10 @@ test('following gives each line once, in order, while runs write and files are r
   await once(child, 'exit')
   const lines = await all
   assert.ok(archivesOf(logs, 'vida').length > 20)
-  assert.deepEqual(texts(lines), Array.from({ length: 10_000 }, (_, n) => `line ${n} ${'x'.repeat((n + 1) % 50)}`))
+  assert.deepEqual(
+    texts(lines),
+    Array.from({ length: 10_000 }, (_, n) => `line ${n} ${'x'.repeat((n + 1) % 50)}`),
+  )
   for (const [index, line] of lines.entries()) assert.equal(line.offset, lines[index - 1]?.end ?? 0)
 })
 

@@ -4,8 +4,19 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import { test } from 'node:test'
 import {
-  alive, allPids, bootId, childrenOf, childrenOfMainThread, environHas, exitFromStatus, fdCount, isDead, parseStat,
-  readEnviron, readStat, zombieExit,
+  alive,
+  allPids,
+  bootId,
+  childrenOf,
+  childrenOfMainThread,
+  environHas,
+  exitFromStatus,
+  fdCount,
+  isDead,
+  parseStat,
+  readEnviron,
+  readStat,
+  zombieExit,
 } from './proc.ts'
 
 /** A parent that never reaps: it starts each command it is sent and says its pid, so that corpses stay. */
@@ -48,7 +59,10 @@ async function end(child: ChildProcess): Promise<void> {
 test('a name with blanks and parentheses does not shift the fields', () => {
   const rest = `S 7 8 9 ${Array.from({ length: 46 }, (_, i) => i + 100).join(' ')}`
   const stat = parseStat(`42 (a) b (c) R 1) ${rest}`)
-  assert.deepEqual([stat?.pid, stat?.comm, stat?.state, stat?.ppid, stat?.session], [42, 'a) b (c) R 1', 'S', 7, 9])
+  assert.deepEqual(
+    [stat?.pid, stat?.comm, stat?.state, stat?.ppid, stat?.session],
+    [42, 'a) b (c) R 1', 'S', 7, 9],
+  )
   assert.equal(stat?.startTime, 100 + 22 - 7)
 })
 
@@ -57,7 +71,11 @@ test('our own stat tells who we are', () => {
   assert.equal(stat?.ppid, process.ppid)
   assert.ok(stat && stat.startTime > 0 && stat.rssPages > 0 && stat.threads > 1)
   assert.equal(alive({ pid: process.pid, startTime: stat.startTime }), true)
-  assert.equal(alive({ pid: process.pid, startTime: stat.startTime + 1 }), false, 'the pid belongs to somebody else')
+  assert.equal(
+    alive({ pid: process.pid, startTime: stat.startTime + 1 }),
+    false,
+    'the pid belongs to somebody else',
+  )
 })
 
 test('a process that is not there is null, never an error', () => {
@@ -69,7 +87,7 @@ test('a process that is not there is null, never an error', () => {
   assert.deepEqual(childrenOf(nobody), [])
 })
 
-test('every exit code is read from the corpse of another process\'s child', async () => {
+test("every exit code is read from the corpse of another process's child", async () => {
   await withHoarder(async die => {
     for (let code = 0; code < 256; code++) {
       const stat = readStat(await die(`exit ${code}`))
@@ -82,7 +100,16 @@ test('every exit code is read from the corpse of another process\'s child', asyn
 })
 
 test('every deadly signal is read from the corpse, and is never a code', async () => {
-  const harmless = new Set(['SIGCHLD', 'SIGCONT', 'SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGURG', 'SIGWINCH'])
+  const harmless = new Set([
+    'SIGCHLD',
+    'SIGCONT',
+    'SIGSTOP',
+    'SIGTSTP',
+    'SIGTTIN',
+    'SIGTTOU',
+    'SIGURG',
+    'SIGWINCH',
+  ])
   await withHoarder(async die => {
     for (const [name, number] of Object.entries(constants.signals)) {
       if (harmless.has(name)) continue
@@ -100,7 +127,12 @@ test('usual names win where two share a number', () => {
   assert.equal(exitFromStatus(6, 'wait').signal, 'SIGABRT')
   assert.equal(exitFromStatus(29, 'wait').signal, 'SIGIO')
   assert.deepEqual(exitFromStatus(11 | 0x80, 'pidfd'), {
-    known: true, code: null, signal: 'SIGSEGV', core: true, oom: null, evidence: 'pidfd',
+    known: true,
+    code: null,
+    signal: 'SIGSEGV',
+    core: true,
+    oom: null,
+    evidence: 'pidfd',
   })
 })
 
@@ -114,7 +146,11 @@ test('an exit status that the kernel hides from us is unknown, not 0', async con
   await withHoarder(async die => {
     const pid = await die('exit 7')
     const script = `import('${import.meta.dirname}/proc.ts').then(p => console.log(p.readStat(${pid})?.exitCode))`
-    const spawned = spawn(process.execPath, ['-e', script], { uid: 65534, gid: 65534, stdio: ['ignore', 'pipe', 'inherit'] })
+    const spawned = spawn(process.execPath, ['-e', script], {
+      uid: 65534,
+      gid: 65534,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const [said] = await once(spawned.stdout, 'data')
     assert.equal(String(said).trim(), 'null')
   })
@@ -159,8 +195,14 @@ test('children are found, also by the one-file look', async () => {
   const children = [1, 2, 3].map(() => spawn('sleep', ['60']))
   try {
     const pids = children.map(child => child.pid!)
-    assert.deepEqual(pids.filter(pid => !childrenOf(process.pid).includes(pid)), [])
-    assert.deepEqual(pids.filter(pid => !childrenOfMainThread(process.pid).includes(pid)), [])
+    assert.deepEqual(
+      pids.filter(pid => !childrenOf(process.pid).includes(pid)),
+      [],
+    )
+    assert.deepEqual(
+      pids.filter(pid => !childrenOfMainThread(process.pid).includes(pid)),
+      [],
+    )
     assert.ok(allPids().includes(pids[0]!))
   } finally {
     await Promise.all(children.map(end))

@@ -99,7 +99,15 @@ function sorted(pids: readonly number[]): number[] {
   return [...pids].sort((a, b) => a - b)
 }
 
-const SHAPES = ['sleep', 'double_fork', 'daemonised', 'wiped', 'wiped_double', 'own_group', 'own_session_deep']
+const SHAPES = [
+  'sleep',
+  'double_fork',
+  'daemonised',
+  'wiped',
+  'wiped_double',
+  'own_group',
+  'own_session_deep',
+]
 
 for (const shape of SHAPES) {
   for (const full of [false, true]) {
@@ -108,7 +116,8 @@ for (const shape of SHAPES) {
       const { run, left } = await grow(shape, 'end')
       assert.deepEqual(sorted(survivors(run, options(full))), sorted(left))
       assert.equal(killSurvivors(left, 'SIGKILL', libc), left.length)
-      for (const pid of left) while (alive(readStat(pid) ?? { pid, startTime: -1 })) await new Promise(setImmediate)
+      for (const pid of left)
+        while (alive(readStat(pid) ?? { pid, startTime: -1 })) await new Promise(setImmediate)
       for (const pid of left) libc.reap(pid)
       assert.deepEqual(survivors(run, options(full)), [])
     })
@@ -146,7 +155,10 @@ test('a stranger that has the pid of a dead run by now keeps its session', async
   const { run, left } = await grow('wiped', 'stay')
   const earlier = { ...run, runId: 'dead-before', startTime: run.startTime! - 500 }
   assert.deepEqual(survivors(earlier, options(true)), [])
-  assert.equal(left.every(pid => alive(readStat(pid)!)), true)
+  assert.equal(
+    left.every(pid => alive(readStat(pid)!)),
+    true,
+  )
 })
 
 test('without a pid on record the run id in the environment is enough', async () => {
@@ -155,7 +167,10 @@ test('without a pid on record the run id in the environment is enough', async ()
 })
 
 test('a zombie is not a survivor, and is not signalled', async () => {
-  const child = spawn('sh', ['-c', '(exit 0) & echo $!; exit 0'], { detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('sh', ['-c', '(exit 0) & echo $!; exit 0'], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const run = { pid: child.pid!, runId: 'zombies', startTime: readStat(child.pid!)!.startTime }
   const ended = once(child, 'exit')
   const orphan = Number(String((await once(child.stdout, 'data'))[0]))

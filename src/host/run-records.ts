@@ -18,7 +18,10 @@ export interface ExitEvidence {
 
 /** Throws what the file system says. */
 export function writeRunRecord(state: StateDir, record: RunRecord): void {
-  writeAtomic(join(state.runs, `${record.run_id}.json`), JSON.stringify(record), { mode: 0o600, fsync: false })
+  writeAtomic(join(state.runs, `${record.run_id}.json`), JSON.stringify(record), {
+    mode: 0o600,
+    fsync: false,
+  })
 }
 
 /** Removes a run's record and its evidence. */
@@ -35,14 +38,19 @@ export function readRunRecords(state: StateDir): RunRecord[] {
   } catch {
     return []
   }
-  return names.filter(name => name.endsWith('.json')).flatMap(name => {
-    const record = readJson<RunRecord>(join(state.runs, name))
-    return record && record.version === 1 && typeof record.run_id === 'string' ? [record] : []
-  })
+  return names
+    .filter(name => name.endsWith('.json'))
+    .flatMap(name => {
+      const record = readJson<RunRecord>(join(state.runs, name))
+      return record && record.version === 1 && typeof record.run_id === 'string' ? [record] : []
+    })
 }
 
 export function writeExitEvidence(state: StateDir, evidence: ExitEvidence): void {
-  writeAtomic(join(state.runs, `${evidence.run_id}.exit`), JSON.stringify(evidence), { mode: 0o600, fsync: false })
+  writeAtomic(join(state.runs, `${evidence.run_id}.exit`), JSON.stringify(evidence), {
+    mode: 0o600,
+    fsync: false,
+  })
 }
 
 export function readExitEvidence(state: StateDir, runId: string): ExitEvidence | null {

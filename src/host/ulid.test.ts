@@ -12,7 +12,9 @@ test('a ULID matches the published example of its time part', () => {
 test('ULIDs sort by the millisecond they were made in, whatever the random part', () => {
   fc.assert(
     fc.property(fc.nat(2 ** 47), fc.integer({ min: 1, max: 10_000 }), (time, later) => {
-      assert.ok(ulid(time, count => Buffer.alloc(count, 0xff)) < ulid(time + later, count => Buffer.alloc(count)))
+      assert.ok(
+        ulid(time, count => Buffer.alloc(count, 0xff)) < ulid(time + later, count => Buffer.alloc(count)),
+      )
     }),
   )
 })
@@ -24,7 +26,12 @@ test('ten thousand ULIDs of one millisecond are all different and well formed', 
 })
 
 test('what is not a ULID is told apart', () => {
-  for (const text of ['', 'K-01ARYZ6S410000000000000000', '81ARYZ6S410000000000000000', '01ARYZ6S41000000000000000U']) {
+  for (const text of [
+    '',
+    'K-01ARYZ6S410000000000000000',
+    '81ARYZ6S410000000000000000',
+    '01ARYZ6S41000000000000000U',
+  ]) {
     assert.equal(isUlid(text), false, text)
   }
 })

@@ -1,12 +1,13 @@
 /**
  * Applying a plan: every refusal first, then the difference, in one turn. One refusal touches nothing.
  */
+import { DAEMON } from '../core/child-name.ts'
 import { withDependencies } from '../core/chain.ts'
 import { type Child, isLive, newChild } from '../core/child.ts'
 import { MarkError } from '../core/errors.ts'
 import { covers } from '../core/kill.ts'
 import { type Change, difference, type Plan } from '../core/plan.ts'
-import { DAEMON, type Engine, killHold } from './engine.ts'
+import { type Engine, killHold } from './engine.ts'
 
 export interface Application {
   readonly plan: Plan
@@ -29,10 +30,13 @@ type Item = { name: string; event: Parameters<Engine['feed']>[1] }
 export function applyPlan(engine: Engine, { plan, only, by }: Application): Applied {
   const known = new Set(plan.modules.map(spec => spec.name))
   const missing = only?.find(name => !known.has(name))
-  if (missing !== undefined) throw new MarkError('MARK_NO_SUCH_MODULE', `There is no module ${missing}.`, 'mark status lists them.')
+  if (missing !== undefined)
+    throw new MarkError('MARK_NO_SUCH_MODULE', `There is no module ${missing}.`, 'mark status lists them.')
   const wanted = only ? withDependencies(plan.modules, only) : plan.modules.map(spec => spec.name)
   refuseLatched(engine, plan, wanted)
-  const first = ![...engine.children.values()].some(child => isLive(child) && known.has(child.spec.name)) && !engine.session.open
+  const first =
+    ![...engine.children.values()].some(child => isLive(child) && known.has(child.spec.name)) &&
+    !engine.session.open
   const changes = difference(engine.plan, plan)
   engine.plan = plan
   engine.session = { ...engine.session, open: true, closing: false }
@@ -58,7 +62,9 @@ export function applyPlan(engine: Engine, { plan, only, by }: Application): Appl
 function refuseLatched(engine: Engine, plan: Plan, wanted: readonly string[]): void {
   engine.readLatches()
   for (const kill of engine.kills) {
-    const module = wanted.find(name => covers(kill.scope, name, plan) || covers(kill.scope, name, engine.plan))
+    const module = wanted.find(
+      name => covers(kill.scope, name, plan) || covers(kill.scope, name, engine.plan),
+    )
     if (module === undefined) continue
     const sentence = `${module} may not start: ${killHold(kill).reason}.`
     throw new MarkError('MARK_LATCHED', sentence, `mark kill release ${kill.id} --reason "..."`)
@@ -79,12 +85,18 @@ function carryOut(engine: Engine, change: Change, plan: Plan, by: string): Item[
   if (!child) engine.put(module, newChild(spec))
   else if (child.spec !== spec) engine.put(module, { ...child, spec })
   const restarts = change.change === 'restart' && child && isLive(child)
-  return restarts ? [{ name: module, event: { kind: 'stop', then: { kind: 'start', why: 'operator' }, by, why: reason } }] : []
+  return restarts
+    ? [{ name: module, event: { kind: 'stop', then: { kind: 'start', why: 'operator' }, by, why: reason } }]
+    : []
 }
 
 type StartItem = { kind: 'start'; event: Item['event'] } | { kind: 'leave'; reason: string | null }
 
-function startItem(engine: Engine, change: Change, call: { first: boolean; named: boolean; by: string }): StartItem {
+function startItem(
+  engine: Engine,
+  change: Change,
+  call: { first: boolean; named: boolean; by: string },
+): StartItem {
   const child = engine.children.get(change.module)
   if (!child || change.change === 'stop' || isLive(child)) return { kind: 'leave', reason: null }
   const stays = whyItStays(child, change, call)

@@ -2,13 +2,14 @@
  * What clients ask of the keeper, verb by verb. Each answers at once, when the ask is durable and under way, not
  * when it is done; refusals are MarkErrors and touch nothing.
  */
+import { moduleName, nextName } from '../core/child-name.ts'
 import type { Ask } from '../contract/keeper.ts'
 import { isLive, stateOf } from '../core/child.ts'
 import { MarkError } from '../core/errors.ts'
 import { covers, parseScope } from '../core/kill.ts'
 import { formatUtc } from '../core/time.ts'
 import { applyPlan } from './apply.ts'
-import { type Engine, killHold, moduleName, nextName } from './engine.ts'
+import { type Engine, killHold } from './engine.ts'
 import { beginReload } from './reload.ts'
 import { fleetView } from './fleet-view.ts'
 
@@ -45,10 +46,15 @@ export function answerAsk(engine: Engine, ask: Verb): unknown {
   }
 }
 
-function command(engine: Engine, ask: Extract<Verb, { modules: readonly string[] }>): { modules: readonly string[]; notes: string[] } {
+function command(
+  engine: Engine,
+  ask: Extract<Verb, { modules: readonly string[] }>,
+): { modules: readonly string[]; notes: string[] } {
   const missing = ask.modules.find(name => !engine.plan?.modules.some(spec => spec.name === name))
-  if (missing !== undefined) throw new MarkError('MARK_NO_SUCH_MODULE', `There is no module ${missing}.`, 'mark status lists them.')
-  if (ask.ask === 'start' || ask.ask === 'restart' || ask.ask === 'reload' || ask.ask === 'unhold') refuse(engine, ask)
+  if (missing !== undefined)
+    throw new MarkError('MARK_NO_SUCH_MODULE', `There is no module ${missing}.`, 'mark status lists them.')
+  if (ask.ask === 'start' || ask.ask === 'restart' || ask.ask === 'reload' || ask.ask === 'unhold')
+    refuse(engine, ask)
   const why = ask.reason ?? `${ask.ask} asked by ${ask.by}`
   if (ask.ask === 'stop') {
     const stop = { then: { kind: 'rest', stays: true }, by: ask.by, why: `stopped by ${ask.by}` } as const
@@ -73,7 +79,11 @@ function refuse(engine: Engine, ask: Extract<Verb, { modules: readonly string[] 
   for (const name of ask.modules) {
     const latch = engine.latchOf(name)
     if (latch) {
-      throw new MarkError('MARK_LATCHED', `${name} may not start: ${killHold(latch).reason}.`, `mark kill release ${latch.id} --reason "..."`)
+      throw new MarkError(
+        'MARK_LATCHED',
+        `${name} may not start: ${killHold(latch).reason}.`,
+        `mark kill release ${latch.id} --reason "..."`,
+      )
     }
     const child = engine.children.get(name)
     if (ask.ask !== 'unhold' && child?.phase === 'held') {
@@ -92,8 +102,15 @@ function one(engine: Engine, name: string, verb: Verb['ask'], by: string, why: s
       engine.feed(name, { kind: 'start', why: 'operator', by })
       return isLive(child) ? `${name} was ${stateOf(child)} already` : null
     case 'restart':
-      if (!isLive(child) || child.phase === 'stopping') engine.feed(name, { kind: 'start', why: 'operator', by })
-      else engine.feed(name, { kind: 'stop', then: { kind: 'start', why: 'operator' }, by, why: `restarted by ${by}` })
+      if (!isLive(child) || child.phase === 'stopping')
+        engine.feed(name, { kind: 'start', why: 'operator', by })
+      else
+        engine.feed(name, {
+          kind: 'stop',
+          then: { kind: 'start', why: 'operator' },
+          by,
+          why: `restarted by ${by}`,
+        })
       return null
     case 'reload':
       return beginReload(engine, name, by)
@@ -112,7 +129,8 @@ function down(engine: Engine, by: string): unknown {
   engine.session = { ...engine.session, closing: true }
   for (const [name, child] of engine.children) {
     if (name !== child.spec.name && name !== nextName(child.spec.name)) continue
-    if (!name.startsWith('@')) engine.stops.set(name, { then: { kind: 'rest', stays: false }, by, why: `down by ${by}` })
+    if (!name.startsWith('@'))
+      engine.stops.set(name, { then: { kind: 'rest', stays: false }, by, why: `down by ${by}` })
   }
   engine.watcher.fleetChanged()
   engine.turn()
@@ -124,7 +142,15 @@ function kill(engine: Engine, ask: Extract<Verb, { ask: 'kill' }>): unknown {
   const at = formatUtc(engine.world.now().wallMs)
   engine.readLatches()
   if (!engine.kills.some(known => known.id === ask.id)) {
-    engine.world.latches.trip({ id: ask.id, level: ask.level, scope, reason: ask.reason, by: ask.by, at, complete: false })
+    engine.world.latches.trip({
+      id: ask.id,
+      level: ask.level,
+      scope,
+      reason: ask.reason,
+      by: ask.by,
+      at,
+      complete: false,
+    })
     engine.note('killed', null, null, { id: ask.id, level: ask.level, scope, reason: ask.reason, by: ask.by })
   }
   enforceKills(engine)
@@ -149,11 +175,19 @@ export function enforceKills(engine: Engine): void {
 export function completeKills(engine: Engine): void {
   for (const latch of engine.kills) {
     if (latch.complete || engine.settledKills.has(latch.id)) continue
-    const covered = [...engine.children.values()].filter(child => !child.spec.name.startsWith('@') && covers(latch.scope, child.spec.name, engine.plan))
+    const covered = [...engine.children.values()].filter(
+      child => !child.spec.name.startsWith('@') && covers(latch.scope, child.spec.name, engine.plan),
+    )
     if (latch.level !== 'pause' && covered.some(isLive)) continue
     engine.settledKills.add(latch.id)
-    const verified = latch.level === 'halt' && covered.every(child => child.spec.stop.verify !== null && !child.reason.includes('unverified'))
-    const note = verified ? 'stopped, verified' : latch.level === 'pause' ? 'KILL INCOMPLETE: modules cannot be told to pause' : 'stopped, orders unverified'
+    const verified =
+      latch.level === 'halt' &&
+      covered.every(child => child.spec.stop.verify !== null && !child.reason.includes('unverified'))
+    const note = verified
+      ? 'stopped, verified'
+      : latch.level === 'pause'
+        ? 'KILL INCOMPLETE: modules cannot be told to pause'
+        : 'stopped, orders unverified'
     engine.world.latches.complete(latch.id, verified, note)
     engine.note('kill_complete', null, null, { id: latch.id, note, complete: verified })
     engine.readLatches()
@@ -171,7 +205,8 @@ function release(engine: Engine, id: string, reason: string, by: string): unknow
   for (const [name, child] of engine.children) {
     if (engine.latchOf(moduleName(name))) continue
     engine.world.latches.halt(child.spec, null)
-    const held = child.hold?.kill ?? (child.stopping?.then.kind === 'hold' ? child.stopping.then.hold.kill : null)
+    const held =
+      child.hold?.kill ?? (child.stopping?.then.kind === 'hold' ? child.stopping.then.hold.kill : null)
     if (held === null) continue
     freed.push(name)
     items.push({ name, event: { kind: 'unhold', by, start: false } })

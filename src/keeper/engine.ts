@@ -2,19 +2,19 @@
  * The keeper's loop: events go through core's `step`, effects go to the world, in order, and what the world answers
  * comes back as events. Persists before it spawns. Knows no policy: that is core's, and plan.ts/asks.ts' wishes.
  */
+import { DAEMON, moduleName, nextName } from '../core/child-name.ts'
 import { companions, gate, type Peer, stopWave } from '../core/chain.ts'
-import { type Child, type ChildEvent, type Effect, isLive, type Run, stateOf, type Then } from '../core/child.ts'
+import { type Child, type ChildEvent, type Effect, isLive, stateOf, type Then } from '../core/child.ts'
 import { step } from '../core/child-step.ts'
 import type { Exit } from '../core/exit.ts'
-import { remember, type RunRecord } from '../core/keeper-state.ts'
-import type { ModuleSpec, Plan } from '../core/plan.ts'
+import { remember } from '../core/keeper-state.ts'
+import type { Plan } from '../core/plan.ts'
 import { formatUtc } from '../core/time.ts'
 import type { EventKind, KillView } from '../core/view.ts'
 import { coveringKill } from '../core/kill.ts'
-import type { Watcher, World } from './world.ts'
+import type { Watcher, World } from '../core/world.ts'
+import { startRun } from './start-run.ts'
 
-export const DAEMON = '@daemon'
-const NEXT = '~next'
 /** Starts in one turn of the event loop: each costs about a millisecond, and others want answers meanwhile. */
 const STARTS_PER_TURN = 8
 
@@ -28,14 +28,6 @@ export interface PendingStop {
   readonly then: Then
   readonly by: string
   readonly why: string
-}
-
-export function nextName(module: string): string {
-  return module + NEXT
-}
-
-export function moduleName(child: string): string {
-  return child.endsWith(NEXT) ? child.slice(0, -NEXT.length) : child
 }
 
 export class Engine {
@@ -86,7 +78,8 @@ export class Engine {
     this.#turning = true
     try {
       do {
-        for (let item = this.#queue.shift(); item; item = this.#queue.shift()) this.#apply(item.name, item.event)
+        for (let item = this.#queue.shift(); item; item = this.#queue.shift())
+          this.#apply(item.name, item.event)
         this.#advanceStops()
       } while (this.#queue.length > 0 || this.#openGates())
     } finally {
@@ -96,6 +89,10 @@ export class Engine {
     this.world.wakeAt(this.#earliest())
     this.#publish()
     this.afterTurn()
+  }
+
+  #hear(name: string, event: ChildEvent | null): void {
+    if (event) this.#queue.push({ name, event })
   }
 
   childOfRun(runId: string): string | null {
@@ -119,7 +116,12 @@ export class Engine {
     this.#changed.add(name)
   }
 
-  note(kind: EventKind, module: string | null, runId: string | null, data: Readonly<Record<string, unknown>>): void {
+  note(
+    kind: EventKind,
+    module: string | null,
+    runId: string | null,
+    data: Readonly<Record<string, unknown>>,
+  ): void {
     const at = formatUtc(this.world.now().wallMs)
     this.watcher.happened(this.world.store.journal({ at, kind, module, run_id: runId, data }))
   }
@@ -136,22 +138,20 @@ export class Engine {
     return module === DAEMON ? null : coveringKill(this.kills, module, this.plan)
   }
 
-  saveRun(run: Run, spec: ModuleSpec, role: RunRecord['role']): void {
-    const slot = [...this.slots].find(([, id]) => id === run.id)?.[0] ?? spec.name
-    this.world.store.saveRun({
-      version: 1, run_id: run.id, module: spec.name, role, slot, pid: run.pid, start_time: run.startTime,
-      boot_id: this.world.bootId, started: run.started, start_reason: run.startReason,
-      stop: { signal: spec.stop.signal, grace_ms: spec.stop.graceMs },
-    })
-  }
-
   /** Writes children.json when what it would hold has changed. */
   save(): void {
     const parts: string[] = []
-    for (const [name, child] of this.children) parts.push(`${JSON.stringify(name)}:${this.#text(name, child)}`)
+    for (const [name, child] of this.children)
+      parts.push(`${JSON.stringify(name)}:${this.#text(name, child)}`)
     const planned = new Set(this.plan?.modules.map(spec => spec.name))
-    const extras = [...this.children.values()].map(child => child.spec).filter(spec => !planned.has(spec.name) && spec.name !== DAEMON)
-    const keeper = { pid: this.world.pid, started_at: formatUtc(this.startedWallMs), version: this.world.version }
+    const extras = [...this.children.values()]
+      .map(child => child.spec)
+      .filter(spec => !planned.has(spec.name) && spec.name !== DAEMON)
+    const keeper = {
+      pid: this.world.pid,
+      started_at: formatUtc(this.startedWallMs),
+      version: this.world.version,
+    }
     const { id, open, closing } = this.session
     const head = { version: 1, open, closing, session_id: id, boot_id: this.world.bootId, keeper, extras }
     const state = `${JSON.stringify(head).slice(0, -1)},"children":{${parts.join(',')}}`
@@ -193,7 +193,8 @@ export class Engine {
       case 'note':
         return this.#note(child, effect)
       case 'spawn':
-        return this.#spawn(name, child, effect.why)
+        this.#hear(name, startRun(this, name, child, effect.why))
+        return
       case 'signal':
         if (child.run) processes.signal(child.run, effect.signal)
         this.#queue.push({ name, event: { kind: 'signalled' } })
@@ -219,54 +220,11 @@ export class Engine {
     this.note('exited', child.spec.name, runId, { ...effect.data, log_offset })
   }
 
-  #spawn(name: string, child: Child, why: Run['startReason']): void {
-    const { plan, world } = this
-    if (!plan) return
-    const { spec } = child
-    const id = world.mintId()
-    const slot = this.#freeSlot(spec.name)
-    this.slots.set(slot, id)
-    const run: Run = { id, pid: null, startTime: null, started: world.now(), ready: null, startReason: why, exit: null }
-    this.saveRun(run, spec, name === spec.name ? 'active' : 'spare')
-    const variables = this.#variables(child, id, why)
-    const answer = world.processes.spawn({ plan, spec, slot, runId: id, why, variables })
-    if (!answer.ok) {
-      world.store.removeRun(id)
-      this.slots.delete(slot)
-      this.#queue.push({ name, event: { kind: 'refused', why: answer.why, transient: answer.transient } })
-      return
-    }
-    const live: Run = { ...run, pid: answer.pid, startTime: answer.startTime }
-    this.saveRun(live, spec, name === spec.name ? 'active' : 'spare')
-    const data = { pid: answer.pid, start_reason: why, attempt: child.memory.attempt, log_offset: answer.logOffset }
-    this.note('started', spec.name, id, data)
-    this.#queue.push({ name, event: { kind: 'spawned', run: live } })
-  }
-
-  /** A run of a reload listens beside the one that it will replace. */
-  #freeSlot(module: string): string {
-    const owner = this.slots.get(module)
-    return owner !== undefined && this.childOfRun(owner) !== null ? nextName(module) : module
-  }
-
-  #variables(child: Child, runId: string, why: Run['startReason']): Record<string, string> {
-    const last = child.lastExit
-    const previous = last === null ? '' : last.known ? String(last.signal ?? last.code) : 'unknown'
-    return {
-      MARK_RUN_ID: runId,
-      MARK_SESSION_ID: this.session.id,
-      MARK_START_REASON: why,
-      MARK_PREVIOUS_RUN_ID: last?.run_id ?? '',
-      MARK_PREVIOUS_EXIT: previous,
-      MARK_ATTEMPT: String(child.memory.attempt),
-      MARK_TRADING: '1',
-    }
-  }
-
   #sweep(name: string, child: Child, kill: boolean): void {
     if (!child.run) return
     const clean = this.world.processes.sweep(child.run, kill, child.spec.stop.signal)
-    if (clean) this.#queue.push({ name, event: { kind: 'swept', latched: this.latchOf(child.spec.name)?.id ?? null } })
+    if (clean)
+      this.#queue.push({ name, event: { kind: 'swept', latched: this.latchOf(child.spec.name)?.id ?? null } })
   }
 
   #hook(name: string, child: Child, hook: 'before' | 'verify' | 'recover'): void {
@@ -283,7 +241,10 @@ export class Engine {
   #spread(failed: string): void {
     const why = `${failed} of its group failed`
     for (const name of companions(this.plan?.groups ?? {}, failed)) {
-      this.#queue.push({ name, event: { kind: 'stop', then: { kind: 'start', why: 'crash' }, by: 'group', why } })
+      this.#queue.push({
+        name,
+        event: { kind: 'stop', then: { kind: 'start', why: 'crash' }, by: 'group', why },
+      })
     }
   }
 
@@ -295,7 +256,12 @@ export class Engine {
       const child = this.children.get(name)
       if (child && isLive(child)) live.add(name)
     }
-    const wave = new Set(stopWave([...this.children.values()].map(child => child.spec), live))
+    const wave = new Set(
+      stopWave(
+        [...this.children.values()].map(child => child.spec),
+        live,
+      ),
+    )
     for (const [name, { then, by, why }] of this.stops) {
       const child = this.children.get(name)
       if (child && live.has(name) && !wave.has(name)) continue
@@ -306,10 +272,14 @@ export class Engine {
 
   /** Lets waiting children start, wait or be skipped; true while there is more to do in this turn. */
   #openGates(): boolean {
-    const waiting = [...this.children].filter(([, child]) => child.phase === 'waiting' || child.outcome === 'skipped')
+    const waiting = [...this.children].filter(
+      ([, child]) => child.phase === 'waiting' || child.outcome === 'skipped',
+    )
     if (waiting.length === 0) return false
     this.readLatches()
-    const peers = new Map<string, Peer>(this.modules().map(child => [child.spec.name, { state: stateOf(child), reason: child.reason }]))
+    const peers = new Map<string, Peer>(
+      this.modules().map(child => [child.spec.name, { state: stateOf(child), reason: child.reason }]),
+    )
     const starting: string[] = []
     for (const [name, child] of waiting) {
       const event = this.#gateOf(name, child, peers)
@@ -371,7 +341,8 @@ export class Engine {
 
 /** A gate's answer that would change nothing is not an event: the loop must come to rest. */
 function changes(child: Child, event: ChildEvent): boolean {
-  if (child.outcome === 'skipped') return event.kind === 'go' || event.kind === 'block' || event.kind === 'hold'
+  if (child.outcome === 'skipped')
+    return event.kind === 'go' || event.kind === 'block' || event.kind === 'hold'
   return event.kind !== 'block' || event.reason !== child.reason
 }
 

@@ -1,13 +1,14 @@
 /**
  * The keeper's own answer to `state`: the StatusDocument without what only the daemon can measure.
  */
+import { DAEMON, nextName } from '../core/child-name.ts'
 import { isLive } from '../core/child.ts'
 import { fleetState } from '../core/fleet-state.ts'
 import { moduleView } from '../core/module-view.ts'
 import { realMoney } from '../core/plan.ts'
 import { formatUtc } from '../core/time.ts'
 import type { ModuleView, StatusDocument } from '../core/view.ts'
-import { DAEMON, type Engine, nextName } from './engine.ts'
+import type { Engine } from './engine.ts'
 
 export function viewOf(engine: Engine, name: string): ModuleView | null {
   const child = engine.children.get(name)
@@ -37,7 +38,12 @@ export function fleetHead(engine: Engine, modules: readonly ModuleView[]): Omit<
     kills: engine.kills,
     keeper: { pid: world.pid, version: world.version, started_at: formatUtc(engine.startedWallMs) },
     daemon: daemonRun?.pid
-      ? { pid: daemonRun.pid, version: world.version, started_at: formatUtc(daemonRun.started.wallMs), restarts: daemon?.restarts ?? 0 }
+      ? {
+          pid: daemonRun.pid,
+          version: world.version,
+          started_at: formatUtc(daemonRun.started.wallMs),
+          restarts: daemon?.restarts ?? 0,
+        }
       : null,
     jobs: [],
     degraded: world.degraded(),

@@ -2,14 +2,15 @@
  * The keeper: an engine on a world, from its beginning to a `down`. Hears what the world tells and keeps the
  * promises that need more than one child: reloads, kills, the end of a session.
  */
+import { DAEMON, moduleName } from '../core/child-name.ts'
 import { isLive } from '../core/child.ts'
 import type { ModuleSpec } from '../core/plan.ts'
 import { answerAsk, completeKills, enforceKills } from './asks.ts'
-import { DAEMON, type Engine, moduleName } from './engine.ts'
+import type { Engine } from './engine.ts'
 import { type Beginning, begin, settleDoubts } from './lifecycle.ts'
 import { Notices } from './notices.ts'
 import { advanceReloads } from './reload.ts'
-import type { Hearing, Watcher, World } from './world.ts'
+import type { Hearing, Watcher, World } from '../core/world.ts'
 
 export class Keeper implements Hearing {
   readonly engine: Engine
@@ -57,7 +58,9 @@ export class Keeper implements Hearing {
 
   woke(): void {
     const nowMs = this.world.now().monoMs
-    const due = [...this.engine.children].filter(([, child]) => child.wakeAtMs !== null && child.wakeAtMs <= nowMs)
+    const due = [...this.engine.children].filter(
+      ([, child]) => child.wakeAtMs !== null && child.wakeAtMs <= nowMs,
+    )
     this.engine.feedAll(due.map(([name]) => ({ name, event: { kind: 'woke' } })))
   }
 
@@ -86,19 +89,27 @@ export class Keeper implements Hearing {
     const planned = new Set(this.engine.plan?.modules.map(spec => spec.name))
     for (const [name, child] of [...this.engine.children]) {
       const stranger = name === child.spec.name && name !== DAEMON && !planned.has(name)
-      if (stranger && !isLive(child) && child.phase !== 'waiting' && child.phase !== 'starting') this.engine.drop(name)
+      if (stranger && !isLive(child) && child.phase !== 'waiting' && child.phase !== 'starting')
+        this.engine.drop(name)
     }
   }
 
   /** `down`: first the modules, then the daemon, then MARK itself. */
   #close(): void {
     if (this.#leaving) return
-    const others = [...this.engine.children].filter(([name, child]) => name !== DAEMON && (isLive(child) || this.engine.stops.has(name)))
+    const others = [...this.engine.children].filter(
+      ([name, child]) => name !== DAEMON && (isLive(child) || this.engine.stops.has(name)),
+    )
     if (others.length > 0) return
     const daemon = this.engine.children.get(DAEMON)
     if (daemon && isLive(daemon)) {
       if (daemon.phase === 'stopping') return
-      this.engine.feed(DAEMON, { kind: 'stop', then: { kind: 'rest', stays: false }, by: 'keeper', why: 'down' })
+      this.engine.feed(DAEMON, {
+        kind: 'stop',
+        then: { kind: 'rest', stays: false },
+        by: 'keeper',
+        why: 'down',
+      })
       return
     }
     this.#leaving = true

@@ -2,13 +2,15 @@
  * How a keeper's life begins: it reads what it remembers, proves which runs still live, takes them over, and only
  * then lets anything start. Nothing is started twice; nothing foreign is touched; no exit is invented.
  */
+import { DAEMON, moduleName, nextName } from '../core/child-name.ts'
 import { type Child, isLive, newChild, type Run } from '../core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
 import { afterReboot, type ChildrenDocument, restore, type RunRecord } from '../core/keeper-state.ts'
 import type { ModuleSpec } from '../core/plan.ts'
 import { enforceKills } from './asks.ts'
-import { DAEMON, Engine, moduleName, nextName, type Session } from './engine.ts'
-import type { Watcher, World } from './world.ts'
+import { Engine, type Session } from './engine.ts'
+import { saveRun } from './start-run.ts'
+import type { Watcher, World } from '../core/world.ts'
 
 /** How long a live daemon is given to say what it saw die while no keeper was there. */
 const EVIDENCE_WAIT_MS = 1000
@@ -32,8 +34,15 @@ export function begin(world: World, watcher: Watcher, daemonSpec: ModuleSpec): B
   restoreChildren(engine, memory, rebooted, daemonSpec)
   const records = world.store.loadRuns()
   const doubtful = rebooted ? buryAll(engine, records) : adoptAll(engine, records)
-  const adopted = [...engine.children.values()].filter(child => isLive(child) && child.run?.exit === null).length
-  engine.note('keeper_started', null, null, { pid: world.pid, version: world.version, adopted, boot: rebooted || memory === null })
+  const adopted = [...engine.children.values()].filter(
+    child => isLive(child) && child.run?.exit === null,
+  ).length
+  engine.note('keeper_started', null, null, {
+    pid: world.pid,
+    version: world.version,
+    adopted,
+    boot: rebooted || memory === null,
+  })
   const now = world.now()
   enforceKills(engine)
   engine.paused = false
@@ -43,11 +52,17 @@ export function begin(world: World, watcher: Watcher, daemonSpec: ModuleSpec): B
 }
 
 function sessionOf(memory: ChildrenDocument | null, rebooted: boolean, world: World): Session {
-  if (!memory || rebooted || !memory.open) return { id: world.mintId(), open: memory?.open ?? false, closing: false }
+  if (!memory || rebooted || !memory.open)
+    return { id: world.mintId(), open: memory?.open ?? false, closing: false }
   return { id: memory.session_id, open: true, closing: memory.closing }
 }
 
-function restoreChildren(engine: Engine, memory: ChildrenDocument | null, rebooted: boolean, daemonSpec: ModuleSpec): void {
+function restoreChildren(
+  engine: Engine,
+  memory: ChildrenDocument | null,
+  rebooted: boolean,
+  daemonSpec: ModuleSpec,
+): void {
   const specs = [...(engine.plan?.modules ?? []), ...(memory?.extras ?? []), daemonSpec]
   const byName = new Map(specs.map(spec => [spec.name, spec]))
   const now = engine.world.now()
@@ -64,14 +79,23 @@ function restoreChildren(engine: Engine, memory: ChildrenDocument | null, reboot
 
 /** Remembered as starting without a run: the keeper died before the spawn, so it is simply still to be started. */
 function unspawned(child: Child): Child {
-  return child.phase === 'starting' && child.run === null ? { ...child, phase: 'waiting', wakeAtMs: null } : child
+  return child.phase === 'starting' && child.run === null
+    ? { ...child, phase: 'waiting', wakeAtMs: null }
+    : child
 }
 
 /** After a reboot no process of ours lives: each recorded run ended with the host, its exit unknown. */
 function buryAll(engine: Engine, records: readonly RunRecord[]): Map<string, Run> {
   for (const record of records) {
     if (!engine.world.store.journaledExit(record.run_id)) {
-      const data = { ...UNKNOWN_EXIT, pid: record.pid, asked: false, uptime_s: null, reason: 'the host restarted', log_offset: null }
+      const data = {
+        ...UNKNOWN_EXIT,
+        pid: record.pid,
+        asked: false,
+        uptime_s: null,
+        reason: 'the host restarted',
+        log_offset: null,
+      }
       engine.note('exited', record.module, record.run_id, data)
     }
     engine.world.store.removeRun(record.run_id)
@@ -108,8 +132,13 @@ function owner(engine: Engine, record: RunRecord): string {
 
 function runOf(record: RunRecord, known: Run | null): Run {
   return {
-    id: record.run_id, pid: record.pid ?? known?.pid ?? null, startTime: record.start_time ?? known?.startTime ?? null,
-    started: record.started, ready: known?.ready ?? null, startReason: record.start_reason, exit: null,
+    id: record.run_id,
+    pid: record.pid ?? known?.pid ?? null,
+    startTime: record.start_time ?? known?.startTime ?? null,
+    started: record.started,
+    ready: known?.ready ?? null,
+    startReason: record.start_reason,
+    exit: null,
   }
 }
 
@@ -121,7 +150,12 @@ function attach(child: Child, run: Run): Child {
 
 function strangerSpec(engine: Engine, record: RunRecord): ModuleSpec {
   const model = engine.children.get(record.module)?.spec ?? (engine.children.get(DAEMON) as Child).spec
-  return { ...model, name: record.module, dependsOn: [], stop: { ...model.stop, signal: record.stop.signal, graceMs: record.stop.grace_ms } }
+  return {
+    ...model,
+    name: record.module,
+    dependsOn: [],
+    stop: { ...model.stop, signal: record.stop.signal, graceMs: record.stop.grace_ms },
+  }
 }
 
 function takeOver(engine: Engine, name: string, run: Run, doubtful: Map<string, Run>): void {
@@ -143,7 +177,10 @@ function adopted(engine: Engine, name: string, run: Run): void {
     engine.world.processes.signal(run, child.spec.stop.signal)
     engine.feed(name, { kind: 'signalled' })
   }
-  if (child.phase === 'stopping' && (child.stopping?.stage === 'before' || child.stopping?.stage === 'verify')) {
+  if (
+    child.phase === 'stopping' &&
+    (child.stopping?.stage === 'before' || child.stopping?.stage === 'verify')
+  ) {
     const hook = child.stopping.stage
     engine.feed(name, { kind: 'hooked', hook, ok: false, reason: 'the keeper was replaced meanwhile' })
   }
@@ -158,7 +195,7 @@ function look(engine: Engine, name: string, run: Run, deadlineMs: number): void 
   if (found) {
     const live: Run = { ...run, pid: found.pid, startTime: found.startTime }
     const child = engine.children.get(name) as Child
-    engine.saveRun(live, child.spec, name === child.spec.name ? 'active' : 'spare')
+    saveRun(engine, live, child.spec, name === child.spec.name ? 'active' : 'spare')
     const state = engine.world.processes.adopt(live)
     engine.put(name, { ...child, run: live })
     if (state.alive) adopted(engine, name, live)
@@ -173,9 +210,17 @@ function look(engine: Engine, name: string, run: Run, deadlineMs: number): void 
 }
 
 /** A run is dead. Evidence in SPEC's order; what only the daemon can know waits for its hello. */
-function endOf(engine: Engine, name: string, run: Run, corpse: Exit | null, doubtful: Map<string, Run>): void {
+function endOf(
+  engine: Engine,
+  name: string,
+  run: Run,
+  corpse: Exit | null,
+  doubtful: Map<string, Run>,
+): void {
   const journaled = engine.world.store.journaledExit(run.id)
-  const exit = journaled ? (journaled.data as unknown as Exit) : (corpse ?? engine.world.store.evidence(run.id))
+  const exit = journaled
+    ? (journaled.data as unknown as Exit)
+    : (corpse ?? engine.world.store.evidence(run.id))
   const child = engine.children.get(name)
   if (!child) return
   if (run.exit) {
@@ -203,12 +248,17 @@ export function resume(engine: Engine, rebooted: boolean): void {
   const items: Parameters<Engine['feedAll']>[0][number][] = []
   for (const child of engine.modules()) {
     const rests = child.phase === 'held' || child.phase === 'done' || child.desired !== 'up'
-    if (rebooted && !rests) items.push({ name: child.spec.name, event: { kind: 'start', why: 'reboot', by: 'boot' } })
+    if (rebooted && !rests)
+      items.push({ name: child.spec.name, event: { kind: 'start', why: 'reboot', by: 'boot' } })
     if (child.phase === 'backoff' && child.recovering) {
-      items.push({ name: child.spec.name, event: { kind: 'hooked', hook: 'recover', ok: false, reason: 'the keeper was replaced meanwhile' } })
+      items.push({
+        name: child.spec.name,
+        event: { kind: 'hooked', hook: 'recover', ok: false, reason: 'the keeper was replaced meanwhile' },
+      })
     }
   }
   const daemon = engine.children.get(DAEMON)
-  if (daemon && !isLive(daemon)) items.push({ name: DAEMON, event: { kind: 'start', why: 'boot', by: 'keeper' } })
+  if (daemon && !isLive(daemon))
+    items.push({ name: DAEMON, event: { kind: 'start', why: 'boot', by: 'keeper' } })
   engine.feedAll(items)
 }

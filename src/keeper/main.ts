@@ -2,7 +2,18 @@
  * Process 1. Started under `flock -F keeper.lock` by a command, by systemd or as the armed successor; holds that lock
  * for its whole life. Never ends on a shortage; when it does end, the kernel starts its successor.
  */
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, watch, accessSync, constants } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  watch,
+  accessSync,
+  constants,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -12,30 +23,43 @@ import { lockHolder } from '../host/lock-holder.ts'
 import { makeStateDir } from '../host/make-state-dir.ts'
 import { socketDirFor, type StateDir, stateDirAt } from '../host/state-dir.ts'
 import { Keeper } from './keeper.ts'
-import { LinuxWorld } from './linux-world.ts'
+import { LinuxWorld } from '../host/linux-world.ts'
 import { KeeperServer } from './server.ts'
 import { Successor } from './successor.ts'
 
 /** A keeper that was started for a call that never came ends after this long. */
 const IDLE_EXIT_MS = 60_000
 
-const { values } = parseArgs({ options: { 'state-dir': { type: 'string' }, 'no-successor': { type: 'boolean' } } })
+const { values } = parseArgs({
+  options: { 'state-dir': { type: 'string' }, 'no-successor': { type: 'boolean' } },
+})
 await main(values['state-dir'] ?? '', values['no-successor'] === true)
 
 async function main(dir: string, alone: boolean): Promise<void> {
   process.umask(0o022)
   const state = openStateDir(dir)
-  if (lockHolder(state.keeperLock) !== process.pid) fail('the keeper must be started under its lock: use `mark up`')
+  if (lockHolder(state.keeperLock) !== process.pid)
+    fail('the keeper must be started under its lock: use `mark up`')
   const libc = loadLibc()
   libc?.setCloexecFrom(3)
   libc?.setSubreaper()
   const server = new KeeperServer()
   const environment = ownEnvironment()
-  const world = new LinuxWorld({ state, libc, version: version(), credentialsDir: process.env.CREDENTIALS_DIRECTORY, leave })
-  const successor = new Successor(successorArgv(state), { cwd: state.dir, env: environment, logFile: state.keeperLog }, pid => {
-    world.processes.others.clear()
-    if (pid !== null) world.processes.others.add(pid)
+  const world = new LinuxWorld({
+    state,
+    libc,
+    version: version(),
+    credentialsDir: process.env.CREDENTIALS_DIRECTORY,
+    leave,
   })
+  const successor = new Successor(
+    successorArgv(state),
+    { cwd: state.dir, env: environment, logFile: state.keeperLog },
+    pid => {
+      world.processes.others.clear()
+      if (pid !== null) world.processes.others.add(pid)
+    },
+  )
   if (!alone) successor.arm()
   process.on('SIGCHLD', () => world.childChanged())
   process.on('SIGPIPE', () => {})
@@ -98,7 +122,15 @@ function settleInTime(keeper: Keeper, world: LinuxWorld): void {
 }
 
 function successorArgv(state: StateDir): [string, ...string[]] {
-  return ['flock', '-F', state.keeperLock, process.execPath, fileURLToPath(import.meta.url), '--state-dir', state.dir]
+  return [
+    'flock',
+    '-F',
+    state.keeperLock,
+    process.execPath,
+    fileURLToPath(import.meta.url),
+    '--state-dir',
+    state.dir,
+  ]
 }
 
 function daemonArgv(state: StateDir): string[] {
@@ -108,7 +140,9 @@ function daemonArgv(state: StateDir): string[] {
 }
 
 function ownEnvironment(): Record<string, string> {
-  return Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined))
+  return Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
 }
 
 function version(): string {

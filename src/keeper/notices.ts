@@ -29,12 +29,17 @@ export class Notices {
     const { ready } = child.spec
     switch (notice.kind) {
       case 'ready':
-        if (ready.kind === 'notify' || ready.kind === 'delay') engine.feed(name, { kind: 'ready', by: 'notify' })
+        if (ready.kind === 'notify' || ready.kind === 'delay')
+          engine.feed(name, { kind: 'ready', by: 'notify' })
         return
       case 'watchdog':
         return engine.feed(name, { kind: 'pinged' })
       case 'trigger':
-        return engine.feed(name, { kind: 'health', health: 'unhealthy', reason: 'it triggered its own watchdog' })
+        return engine.feed(name, {
+          kind: 'health',
+          health: 'unhealthy',
+          reason: 'it triggered its own watchdog',
+        })
       case 'extend':
         return engine.feed(name, { kind: 'extend', ms: notice.ms })
       case 'status':

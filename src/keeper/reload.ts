@@ -3,8 +3,10 @@
  * until it is ready; then the two children swap runs and the old one is stopped. A module with a lock cannot have
  * two runs: it is stopped, swept and started, and the answer says so.
  */
+import { nextName } from '../core/child-name.ts'
 import { type Child, isLive, newChild } from '../core/child.ts'
-import { type Engine, nextName } from './engine.ts'
+import type { Engine } from './engine.ts'
+import { saveRun } from './start-run.ts'
 
 export function beginReload(engine: Engine, name: string, by: string): string | null {
   const child = engine.children.get(name)
@@ -40,19 +42,31 @@ function swap(engine: Engine, name: string, child: Child, next: Child): void {
   if (!incoming || child.run?.id === incoming.id) return
   if (child.run && child.run.started.monoMs > incoming.started.monoMs) return retire(engine, name)
   if (child.phase === 'stopping' || !wanted(child)) return retire(engine, name)
-  engine.put(name, { ...child, phase: 'ready', outcome: null, run: incoming, nextStart: null, wakeAtMs: null, watchdogDueMs: null, health: 'unknown', reason: '' })
-  engine.saveRun(incoming, child.spec, 'active')
+  engine.put(name, {
+    ...child,
+    phase: 'ready',
+    outcome: null,
+    run: incoming,
+    nextStart: null,
+    wakeAtMs: null,
+    watchdogDueMs: null,
+    health: 'unknown',
+    reason: '',
+  })
+  saveRun(engine, incoming, child.spec, 'active')
   if (!child.run) {
     engine.drop(nextName(name))
     return
   }
   engine.put(nextName(name), { ...next, phase: 'ready', run: child.run, wakeAtMs: null, watchdogDueMs: null })
-  engine.saveRun(child.run, child.spec, 'old')
+  saveRun(engine, child.run, child.spec, 'old')
   retire(engine, name)
 }
 
 function wanted(child: Child): boolean {
-  return child.desired === 'up' && child.phase !== 'stopped' && child.phase !== 'held' && child.phase !== 'done'
+  return (
+    child.desired === 'up' && child.phase !== 'stopped' && child.phase !== 'held' && child.phase !== 'done'
+  )
 }
 
 function retire(engine: Engine, name: string): void {
@@ -62,7 +76,9 @@ function retire(engine: Engine, name: string): void {
 
 function end(engine: Engine, key: string, next: Child): void {
   if (next.phase === 'done' || next.phase === 'held') {
-    engine.note('alert', next.spec.name, next.lastExit?.run_id ?? null, { reason: `reload failed, the old run goes on: ${next.reason}` })
+    engine.note('alert', next.spec.name, next.lastExit?.run_id ?? null, {
+      reason: `reload failed, the old run goes on: ${next.reason}`,
+    })
   }
   engine.drop(key)
 }

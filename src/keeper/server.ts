@@ -9,7 +9,7 @@ import { type Connection, listenLines, type Server } from '../host/line-socket.t
 import { answerAsk } from './asks.ts'
 import type { Engine } from './engine.ts'
 import { fleetHead, fleetView, viewOf } from './fleet-view.ts'
-import type { Watcher } from './world.ts'
+import type { Watcher } from '../core/world.ts'
 
 export interface Daemonwards {
   /** The daemon said hello on a connection: it has written down all it saw. */
@@ -105,5 +105,9 @@ function bodyOf(error: unknown): ReturnType<MarkError['toBody']> {
   if (error instanceof MarkError) return error.toBody()
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.stderr.write(`an ask failed: ${text}\n`)
-  return { code: 'MARK_INTERNAL', message: `The keeper could not do that: ${(error as Error).message}.`, hint: 'See keeper.log.' }
+  return {
+    code: 'MARK_INTERNAL',
+    message: `The keeper could not do that: ${(error as Error).message}.`,
+    hint: 'See keeper.log.',
+  }
 }

@@ -13,7 +13,11 @@ export class Successor {
   #launched: Launched | null = null
   #armed = false
 
-  constructor(argv: readonly [string, ...string[]], options: Parameters<typeof launchDetached>[1], changed: (pid: number | null) => void) {
+  constructor(
+    argv: readonly [string, ...string[]],
+    options: Parameters<typeof launchDetached>[1],
+    changed: (pid: number | null) => void,
+  ) {
     this.#argv = argv
     this.#options = options
     this.#changed = changed
@@ -40,7 +44,8 @@ export class Successor {
       if (this.#launched !== launched) return
       this.#launched = null
       this.#changed(null)
-      if (this.#armed) setTimeout(() => this.#armed && this.#launched === null && this.#launch(), REARM_MS).unref()
+      if (this.#armed)
+        setTimeout(() => this.#armed && this.#launched === null && this.#launch(), REARM_MS).unref()
     })
   }
 }

@@ -7,7 +7,7 @@ import { type Exit, UNKNOWN_EXIT } from '../../src/core/exit.ts'
 import type { ChildrenDocument, RunRecord } from '../../src/core/keeper-state.ts'
 import type { ModuleSpec, Plan } from '../../src/core/plan.ts'
 import type { FleetEvent, KillView } from '../../src/core/view.ts'
-import type { Hearing, SpawnRequest, World } from '../../src/keeper/world.ts'
+import type { Hearing, SpawnRequest, World } from '../../src/core/world.ts'
 
 export class KeeperDied extends Error {}
 
@@ -71,6 +71,10 @@ export class SimHost {
     this.chance = random(seed)
   }
 
+  remember(facts: Partial<Pick<SimHost, 'plan' | 'children' | 'kills'>>): void {
+    Object.assign(this, facts)
+  }
+
   id(): string {
     this.#ids++
     return String(this.#ids).padStart(8, '0')
@@ -120,7 +124,16 @@ export class SimHost {
   start(request: SpawnRequest): Process {
     const module = request.spec.name
     const pid = this.#nextPid++
-    const process: Process = { pid, runId: request.runId, module, main: true, startTime: pid * 7, why: request.why, alive: true, exit: null }
+    const process: Process = {
+      pid,
+      runId: request.runId,
+      module,
+      main: true,
+      startTime: pid * 7,
+      why: request.why,
+      alive: true,
+      exit: null,
+    }
     this.processes.set(pid, process)
     this.onSpawn(process)
     if (module.startsWith('@')) {
@@ -169,7 +182,8 @@ export class SimHost {
     this.boot++
     this.daemonAlive = false
     for (const process of this.processes.values()) {
-      if (process.alive && process.main) this.deaths.set(process.runId, { exit: UNKNOWN_EXIT, witnessed: false })
+      if (process.alive && process.main)
+        this.deaths.set(process.runId, { exit: UNKNOWN_EXIT, witnessed: false })
       process.alive = false
     }
     this.evidence.clear()
@@ -185,7 +199,14 @@ export class SimHost {
 
 export function exitOf(code: number): Exit {
   if (code >= 0) return { known: true, code, signal: null, core: false, oom: null, evidence: 'wait' }
-  return { known: true, code: null, signal: code === -9 ? 'SIGKILL' : 'SIGTERM', core: false, oom: null, evidence: 'wait' }
+  return {
+    known: true,
+    code: null,
+    signal: code === -9 ? 'SIGKILL' : 'SIGTERM',
+    core: false,
+    oom: null,
+    evidence: 'wait',
+  }
 }
 
 export class SimWorld implements World {
@@ -249,11 +270,13 @@ export class SimWorld implements World {
 
   store = {
     loadPlan: () => this.host.plan,
-    savePlan: (plan: Plan) => this.#call(() => void (this.host.plan = plan)),
-    loadChildren: () => (this.host.children === null ? null : (JSON.parse(this.host.children) as ChildrenDocument)),
-    saveChildren: (body: string) => this.#call(() => void (this.host.children = body)),
+    savePlan: (plan: Plan) => this.#call(() => this.host.remember({ plan })),
+    loadChildren: () =>
+      this.host.children === null ? null : (JSON.parse(this.host.children) as ChildrenDocument),
+    saveChildren: (body: string) => this.#call(() => this.host.remember({ children: body })),
     loadRuns: () => [...this.host.runs.values()],
-    saveRun: (record: RunRecord) => this.#call(() => void this.host.runs.set(record.run_id, structuredClone(record))),
+    saveRun: (record: RunRecord) =>
+      this.#call(() => void this.host.runs.set(record.run_id, structuredClone(record))),
     removeRun: (runId: string) =>
       this.#call(() => {
         this.host.runs.delete(runId)
@@ -266,7 +289,8 @@ export class SimWorld implements World {
         this.host.journal.push(full)
         return full
       }),
-    journaledExit: (runId: string) => this.host.journal.find(event => event.kind === 'exited' && event.run_id === runId) ?? null,
+    journaledExit: (runId: string) =>
+      this.host.journal.find(event => event.kind === 'exited' && event.run_id === runId) ?? null,
     saveSecrets: () => {},
   }
 
@@ -274,7 +298,11 @@ export class SimWorld implements World {
     read: () => this.host.kills.map(kill => ({ ...kill })),
     trip: (kill: KillView) => this.#call(() => void this.host.kills.push(kill)),
     complete: (id: string, complete: boolean) =>
-      this.#call(() => void (this.host.kills = this.host.kills.map(kill => (kill.id === id ? { ...kill, complete } : kill)))),
+      this.#call(() =>
+        this.host.remember({
+          kills: this.host.kills.map(kill => (kill.id === id ? { ...kill, complete } : kill)),
+        }),
+      ),
     release: (id: string) =>
       this.#call(() => {
         const known = this.host.kills.some(kill => kill.id === id)
@@ -302,7 +330,9 @@ export class SimWorld implements World {
       return process.alive ? { alive: true as const } : { alive: false as const, exit: null }
     },
     find: (runId: string) => {
-      const found = [...this.host.processes.values()].find(process => process.alive && process.main && process.runId === runId)
+      const found = [...this.host.processes.values()].find(
+        process => process.alive && process.main && process.runId === runId,
+      )
       return found ? { pid: found.pid, startTime: found.startTime } : null
     },
     signal: (run: Run, signal: string) => this.#call(() => this.#signal(run, signal)),
@@ -325,7 +355,8 @@ export class SimWorld implements World {
       this.#call(() => {
         const ok = this.host.chance() < 0.8
         this.host.after(50, () => {
-          if (this.host.world === this) this.host.guard(() => this.hearing?.hooked(request.child, request.hook, ok, 'simulated'))
+          if (this.host.world === this)
+            this.host.guard(() => this.hearing?.hooked(request.child, request.hook, ok, 'simulated'))
         })
       }),
     markLogEnd: (_spec: ModuleSpec) => 0,
@@ -333,7 +364,9 @@ export class SimWorld implements World {
   }
 
   #remains(run: Run): Process[] {
-    return [...this.host.processes.values()].filter(process => process.alive && !process.main && process.runId === run.id)
+    return [...this.host.processes.values()].filter(
+      process => process.alive && !process.main && process.runId === run.id,
+    )
   }
 
   #signal(run: Run, signal: string): void {

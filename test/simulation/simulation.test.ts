@@ -16,13 +16,36 @@ type Verb = Parameters<typeof answerAsk>[1]
 
 const SEEDS = Number(process.env.MARK_SIM_SEEDS ?? 60)
 const FIRST_SEED = Number(process.env.MARK_SIM_SEED ?? 1)
-const CALM: Nature = { crashEveryMs: Number.POSITIVE_INFINITY, codes: [1], readyAfterMs: 100, stubborn: 0, litters: 0, refuses: 0 }
-const WILD: Nature = { crashEveryMs: 20_000, codes: [0, 1, 3, 75, 137, -9, -15], readyAfterMs: 500, stubborn: 0.2, litters: 0.3, refuses: 0.05 }
+const CALM: Nature = {
+  crashEveryMs: Number.POSITIVE_INFINITY,
+  codes: [1],
+  readyAfterMs: 100,
+  stubborn: 0,
+  litters: 0,
+  refuses: 0,
+}
+const WILD: Nature = {
+  crashEveryMs: 20_000,
+  codes: [0, 1, 3, 75, 137, -9, -15],
+  readyAfterMs: 500,
+  stubborn: 0.2,
+  litters: 0.3,
+  refuses: 0.05,
+}
 const SPECS: ModuleSpec[] = [
   moduleSpec('feed'),
-  moduleSpec('collect', { dependsOn: [{ name: 'feed', condition: 'ready' }], ready: { kind: 'delay', delayMs: 1000 } }),
-  moduleSpec('decide', { dependsOn: [{ name: 'collect', condition: 'ready' }], stop: { ...moduleSpec('x').stop, before: ['cancel'], verify: ['flat'] } }),
-  moduleSpec('trade', { dependsOn: [{ name: 'decide', condition: 'started' }], recover: { argv: ['repair'], timeoutMs: 1000 } }),
+  moduleSpec('collect', {
+    dependsOn: [{ name: 'feed', condition: 'ready' }],
+    ready: { kind: 'delay', delayMs: 1000 },
+  }),
+  moduleSpec('decide', {
+    dependsOn: [{ name: 'collect', condition: 'ready' }],
+    stop: { ...moduleSpec('x').stop, before: ['cancel'], verify: ['flat'] },
+  }),
+  moduleSpec('trade', {
+    dependsOn: [{ name: 'decide', condition: 'started' }],
+    recover: { argv: ['repair'], timeoutMs: 1000 },
+  }),
   moduleSpec('once', { kind: 'task', restart: { ...moduleSpec('x').restart, policy: 'on-failure' } }),
 ]
 const PLAN = plan(SPECS, { groups: { desk: { modules: ['decide', 'trade'], onFailure: 'rest_for_one' } } })
@@ -56,7 +79,8 @@ class Life {
     if (why !== undefined) this.fail(`${process.module} was started although ${why}`)
     const twins = this.host.living(process.module).filter(other => other.pid !== process.pid)
     const reloading = process.why === 'reload' && twins.filter(twin => twin.main).length <= 1
-    if (twins.length > 0 && !reloading) this.fail(`${process.module} runs twice: ${JSON.stringify([process, ...twins])}`)
+    if (twins.length > 0 && !reloading)
+      this.fail(`${process.module} runs twice: ${JSON.stringify([process, ...twins])}`)
   }
 
   boot(fuse: number): void {
@@ -64,12 +88,19 @@ class Life {
     world.fuse = fuse
     this.host.world = world
     const alive = this.host.guard(() => {
-      const keeper = new Keeper(world, { moduleChanged() {}, fleetChanged() {}, planChanged() {}, happened() {} }, daemonSpec(['daemon'], '/', {}))
+      const keeper = new Keeper(
+        world,
+        { moduleChanged() {}, fleetChanged() {}, planChanged() {}, happened() {} },
+        daemonSpec(['daemon'], '/', {}),
+      )
       world.hearing = keeper
       world.daemonHello = () => keeper.settleDoubts()
       this.keeper = keeper
       const untilMs = keeper.doubtsUntilMs
-      if (untilMs !== null) this.host.after(untilMs - this.host.monoMs, () => this.host.guard(() => this.host.world === world && keeper.settleDoubts()))
+      if (untilMs !== null)
+        this.host.after(untilMs - this.host.monoMs, () =>
+          this.host.guard(() => this.host.world === world && keeper.settleDoubts()),
+        )
     })
     if (alive) this.host.after(20, () => this.host.daemonConnects())
   }
@@ -118,11 +149,22 @@ function operate(life: Life): void {
   } else if (dice <= 5) allow(life, name, () => life.ask({ ask: 'start', ...target }))
   else if (dice === 6) allow(life, name, () => life.ask({ ask: 'restart', ...target }))
   else if (dice === 7) allow(life, name, () => life.ask({ ask: 'reload', ...target }))
-  else if (dice === 8) life.ask({ ask: 'kill', id: `K-${host.id()}`, scope: host.chance() < 0.5 ? 'all' : `module:${name}`, level: 'halt', reason: null, by: 'op' })
+  else if (dice === 8)
+    life.ask({
+      ask: 'kill',
+      id: `K-${host.id()}`,
+      scope: host.chance() < 0.5 ? 'all' : `module:${name}`,
+      level: 'halt',
+      reason: null,
+      by: 'op',
+    })
   else if (dice <= 10) release(life)
   else if (dice === 11) life.ask({ ask: 'hold', ...target })
   else if (dice === 12) allow(life, name, () => life.ask({ ask: 'unhold', ...target }))
-  else allow(life, null, () => life.ask({ ask: 'apply', plan: PLAN, only: null, secretValues: {}, atomic: false, by: 'op' }))
+  else
+    allow(life, null, () =>
+      life.ask({ ask: 'apply', plan: PLAN, only: null, secretValues: {}, atomic: false, by: 'op' }),
+    )
 }
 
 /** What an ask may allow counts as allowed from the moment it is asked: the keeper may die after it took effect. */
@@ -143,7 +185,9 @@ function judgeLatches(life: Life): void {
   const { host } = life
   const spawn = host.onSpawn
   host.onSpawn = process => {
-    const latch = process.module.startsWith('@') ? undefined : host.kills.find(kill => kill.scope === 'all' || kill.scope === `module:${process.module}`)
+    const latch = process.module.startsWith('@')
+      ? undefined
+      : host.kills.find(kill => kill.scope === 'all' || kill.scope === `module:${process.module}`)
     if (latch) life.fail(`${process.module} was started although ${latch.id} is tripped`)
     spawn(process)
   }
@@ -162,9 +206,11 @@ function judgeExits(life: Life): { exits: number; unknown: number } {
     // A keeper that died between the record and the spawn cannot know whether it ran: unknown, once, is the truth.
     if (!truth && event.data.known === false && event.data.pid === null) continue
     if (!truth) life.fail(`an exit of ${runId} (${event.module}) was journaled that never happened`)
-    if (event.data.known === false && truth.witnessed) life.fail(`the exit of ${runId} (${event.module}) was seen by the daemon, yet is unknown`)
+    if (event.data.known === false && truth.witnessed)
+      life.fail(`the exit of ${runId} (${event.module}) was seen by the daemon, yet is unknown`)
     if (event.data.known === false) unknown++
-    else if (truth.exit.code !== event.data.code || truth.exit.signal !== event.data.signal) life.fail(`the exit of ${runId} is wrong`)
+    else if (truth.exit.code !== event.data.code || truth.exit.signal !== event.data.signal)
+      life.fail(`the exit of ${runId} is wrong`)
   }
   for (const runId of host.deaths.keys()) if (!seen.has(runId)) life.fail(`the exit of ${runId} is missing`)
   return { exits: exits.length, unknown }
@@ -176,7 +222,8 @@ function judgeCalm(life: Life): void {
     const child = life.keeper?.engine.children.get(spec.name)
     if (spec.kind === 'task' || !child) continue
     const mains = host.living(spec.name).filter(process => process.main)
-    if (child.phase !== 'ready' || mains.length !== 1) life.fail(`${spec.name} did not come back: ${child.phase} (${child.reason}), ${mains.length} alive`)
+    if (child.phase !== 'ready' || mains.length !== 1)
+      life.fail(`${spec.name} did not come back: ${child.phase} (${child.reason}), ${mains.length} alive`)
   }
 }
 
@@ -207,7 +254,16 @@ function live(seed: number): { life: Life; exits: number; unknown: number } {
   for (let round = 0; round < 120; round++) {
     life.run(host.monoMs + host.chance() * 8000)
     if (host.world === null) life.boot(life.fuse())
-    if (host.chance() < 0.1) for (const daemon of host.living('@daemon')) host.die(daemon, { known: true, code: null, signal: 'SIGKILL', core: false, oom: null, evidence: 'wait' })
+    if (host.chance() < 0.1)
+      for (const daemon of host.living('@daemon'))
+        host.die(daemon, {
+          known: true,
+          code: null,
+          signal: 'SIGKILL',
+          core: false,
+          oom: null,
+          evidence: 'wait',
+        })
     if (host.chance() < 0.02) host.reboot()
     if (host.world === null) life.boot(life.fuse())
     operate(life)
@@ -227,7 +283,9 @@ test(`a fleet keeps its promises in ${SEEDS} seeded lives, whatever kills the ke
     exits += result.exits
     unknown += result.unknown
   }
-  context.diagnostic(`seeds ${FIRST_SEED}..${FIRST_SEED + SEEDS - 1}: ${spawns} starts, ${deaths} keeper deaths, ${exits} exits, ${unknown} of them unknown`)
+  context.diagnostic(
+    `seeds ${FIRST_SEED}..${FIRST_SEED + SEEDS - 1}: ${spawns} starts, ${deaths} keeper deaths, ${exits} exits, ${unknown} of them unknown`,
+  )
   assert.ok(deaths > SEEDS, 'the simulation must kill keepers, else it shows nothing')
   assert.ok(exits > SEEDS * 10, 'the simulation must let modules die')
 })

@@ -90,6 +90,7 @@ function printDossier(context: CliContext, dossier: DossierRecord): void {
   const count = dossier.count > 1 ? ` (${dossier.count} times)` : ''
   const traceback = dossier.traceback ? dossier.traceback.split('\n') : null
   context.out(context.paint('bold', traceback ? `traceback${count}` : `last lines${count}`))
+  if (traceback === null && dossier.lines.length === 0) context.out('  it wrote nothing')
   for (const line of traceback ?? dossier.lines.slice(-10)) context.out(`  ${visible(line)}`)
 }
 

@@ -25,13 +25,12 @@ export async function down(context: CliContext, timeoutMs: number | null): Promi
     keeper = await revive(context)
   }
   const follow = await Follow.start(keeper)
-  let asked = 1
-  const unlisten = context.onSignal('SIGINT', () => {
-    if (++asked === 2)
-      context.note('stopping goes on; Ctrl-C again ends the grace of what is still stopping.')
-    else hurry(context, follow)
-  })
   const progress = showProgress(context, follow, null)
+  let interrupts = 0
+  const unlisten = context.onSignal('SIGINT', () => {
+    if (++interrupts > 1) hurry(context, follow, progress.say)
+    else progress.say('stopping goes on; Ctrl-C again ends the grace of what is still stopping.')
+  })
   try {
     await takeDown(context, follow, timeoutMs)
   } finally {
@@ -42,8 +41,8 @@ export async function down(context: CliContext, timeoutMs: number | null): Promi
   return 0
 }
 
-export function hurry(context: CliContext, follow: Follow): void {
-  context.note('ending the grace: what is left is killed.')
+export function hurry(context: CliContext, follow: Follow, say: (line: string) => void): void {
+  say('ending the grace: what is left is killed.')
   follow.keeper.ask({ ask: 'hurry', by: context.by }).catch(() => {}) // gone already is as good
 }
 

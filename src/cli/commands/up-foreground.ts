@@ -25,7 +25,7 @@ export async function followForeground(
   follow.onChange((view, before) => {
     if (before?.state !== view.state) context.note(transitionLine(view, context, width))
   })
-  const interrupts = listen(context, () => hurry(context, follow))
+  const interrupts = listen(context, () => hurry(context, follow, context.note))
   const ends = first ? 'Ctrl-C stops the fleet' : 'Ctrl-C detaches, the fleet runs on'
   context.note(
     `${plan.fleet}: following the logs of ${names.length} modules. ${ends}; \`mark status\` in another terminal.`,

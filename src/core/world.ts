@@ -1,13 +1,13 @@
 /**
- * All that the keeper can do to the world and hear from it, as one interface. linux-world.ts implements it on
+ * All that the keeper can do to the world and hear from it, as one interface. host/linux-world.ts implements it on
  * Linux; the simulation implements it in memory with a fake clock and a crash at any call.
  */
-import type { Hook, Run, StartReason } from '../core/child.ts'
-import type { Exit } from '../core/exit.ts'
-import type { ChildrenDocument, RunRecord } from '../core/keeper-state.ts'
-import type { ModuleSpec, Plan } from '../core/plan.ts'
-import type { Instant } from '../core/time.ts'
-import type { EventKind, FleetEvent, KillView } from '../core/view.ts'
+import type { Hook, Run, StartReason } from './child.ts'
+import type { Exit } from './exit.ts'
+import type { ChildrenDocument, RunRecord } from './keeper-state.ts'
+import type { ModuleSpec, Plan } from './plan.ts'
+import type { Instant } from './time.ts'
+import type { FleetEvent, KillView } from './view.ts'
 
 /** What is remembered on disk. Saving never throws: a shortage is reported through `degraded`. */
 export interface Store {
@@ -62,7 +62,15 @@ export interface Processes {
   kill(run: Run): void
   /** Ends what the run left. True: nothing is left now; else `swept` comes later. */
   sweep(run: Run, kill: boolean, signal: string): boolean
-  hook(request: { plan: Plan; spec: ModuleSpec; child: string; hook: Hook; argv: readonly string[]; timeoutMs: number; run: Run | null }): void
+  hook(request: {
+    plan: Plan
+    spec: ModuleSpec
+    child: string
+    hook: Hook
+    argv: readonly string[]
+    timeoutMs: number
+    run: Run | null
+  }): void
   /** The end of the run's log so far (logical bytes), marked in its index. */
   markLogEnd(spec: ModuleSpec, runId: string): number | null
   forget(runId: string): void
@@ -108,5 +116,3 @@ export interface Watcher {
   planChanged(): void
   happened(event: FleetEvent): void
 }
-
-export type NoteKind = EventKind

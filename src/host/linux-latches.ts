@@ -6,9 +6,9 @@ import { existsSync, rmSync } from 'node:fs'
 import type { ModuleSpec } from '../core/plan.ts'
 import { formatUtc } from '../core/time.ts'
 import type { KillView } from '../core/view.ts'
-import { completeLatch, haltFile, prepareSpare, readLatches, removeLatch, writeLatch } from '../host/latch.ts'
-import type { StateDir } from '../host/state-dir.ts'
-import type { Latches } from './world.ts'
+import { completeLatch, haltFile, prepareSpare, readLatches, removeLatch, writeLatch } from './latch.ts'
+import type { StateDir } from './state-dir.ts'
+import type { Latches } from '../core/world.ts'
 
 /** Who a kill is by that came from `touch .mark/KILL`: its release removes the file. */
 const BY_FILE = 'the file KILL'
@@ -65,7 +65,15 @@ export class LinuxLatches implements Latches {
 
   #tripByFile(): KillView {
     const at = formatUtc(this.#wallMs())
-    const kill: KillView = { id: `K-${this.#mintId()}`, level: 'halt', scope: 'all', reason: null, by: BY_FILE, at, complete: false }
+    const kill: KillView = {
+      id: `K-${this.#mintId()}`,
+      level: 'halt',
+      scope: 'all',
+      reason: null,
+      by: BY_FILE,
+      at,
+      complete: false,
+    }
     this.trip(kill)
     return kill
   }

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import type { ModuleSpec } from '../core/plan.ts'
-import type { Libc } from '../host/libc.ts'
+import type { Libc } from './libc.ts'
 import { chownSync } from 'node:fs'
 import { makeSlotDir } from './run-files.ts'
 

@@ -7,13 +7,13 @@ import type { Hook, Run } from '../core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { trampoline } from '../core/trampoline.ts'
-import { runHook, signalGroup, signalNumber, spawnRun } from '../host/child-process.ts'
-import type { Libc } from '../host/libc.ts'
-import { alive, allPids, environHas, readStat, zombieExit } from '../host/proc.ts'
-import { killSurvivors, survivors } from '../host/process-tree.ts'
-import { findUser } from '../host/users.ts'
+import { runHook, signalGroup, signalNumber, spawnRun } from './child-process.ts'
+import type { Libc } from './libc.ts'
+import { alive, allPids, environHas, readStat, zombieExit } from './proc.ts'
+import { killSurvivors, survivors } from './process-tree.ts'
+import { findUser } from './users.ts'
 import type { RunFiles } from './run-files.ts'
-import type { Hearing, Processes, SpawnAnswer, SpawnRequest } from './world.ts'
+import type { Hearing, Processes, SpawnAnswer, SpawnRequest } from '../core/world.ts'
 
 /** How often a run's remains are looked for while they are being ended. */
 const SWEEP_AGAIN_MS = 20
@@ -70,7 +70,8 @@ export class LinuxProcesses implements Processes {
   adopt(run: Run): { readonly alive: true } | { readonly alive: false; readonly exit: Exit | null } {
     const { pid, startTime } = run
     const stat = pid === null ? null : readStat(pid)
-    if (pid === null || !stat || (startTime !== null && stat.startTime !== startTime)) return { alive: false, exit: null }
+    if (pid === null || !stat || (startTime !== null && stat.startTime !== startTime))
+      return { alive: false, exit: null }
     if (stat.state === 'Z' || stat.state === 'X') return { alive: false, exit: zombieExit(stat) }
     if (this.#handles.has(run.id)) return { alive: true }
     const handle = handleOf(run, pid, startTime ?? stat.startTime, false)
@@ -112,12 +113,24 @@ export class LinuxProcesses implements Processes {
     return false
   }
 
-  hook(request: { plan: Plan; spec: ModuleSpec; child: string; hook: Hook; argv: readonly string[]; timeoutMs: number; run: Run | null }): void {
+  hook(request: {
+    plan: Plan
+    spec: ModuleSpec
+    child: string
+    hook: Hook
+    argv: readonly string[]
+    timeoutMs: number
+    run: Run | null
+  }): void {
     const { spec, child, hook, timeoutMs } = request
     const done = (ok: boolean, reason: string): void => this.#hearing?.hooked(child, hook, ok, reason)
     const environment = this.#files.environment(request.plan, spec, {}, null)
-    if (!environment.ok) return setImmediate(done, false, environment.why) as unknown as void
-    const program = { argv: command({ ...spec, argv: request.argv }), cwd: spec.workingDir, env: environment.env }
+    if (!environment.ok) return setImmediate(done, false, environment.why) as unknown as undefined
+    const program = {
+      argv: command({ ...spec, argv: request.argv }),
+      cwd: spec.workingDir,
+      env: environment.env,
+    }
     const { pid } = runHook(program, timeoutMs, (ok, reason) => {
       if (pid !== null) this.#hooks.delete(pid)
       setImmediate(done, ok, reason)

@@ -4,18 +4,18 @@
 import { randomBytes } from 'node:crypto'
 import { constants, openSync } from 'node:fs'
 import type { Instant } from '../core/time.ts'
-import { systemClock } from '../host/clock.ts'
-import { Journal } from '../host/journal.ts'
-import type { Libc } from '../host/libc.ts'
-import { bootId, childrenOf } from '../host/proc.ts'
-import type { StateDir } from '../host/state-dir.ts'
-import { ulid } from '../host/ulid.ts'
+import { systemClock } from './clock.ts'
+import { Journal } from './journal.ts'
+import type { Libc } from './libc.ts'
+import { bootId, childrenOf } from './proc.ts'
+import type { StateDir } from './state-dir.ts'
+import { ulid } from './ulid.ts'
 import { LinuxLatches } from './linux-latches.ts'
 import { LinuxProcesses } from './linux-processes.ts'
 import { LinuxStore } from './linux-store.ts'
 import { NotifySockets } from './notify-sockets.ts'
 import { RunFiles } from './run-files.ts'
-import type { Hearing, World } from './world.ts'
+import type { Hearing, World } from '../core/world.ts'
 import type { ModuleSpec } from '../core/plan.ts'
 
 /** A timer never sleeps longer: a mistake in the arithmetic must not last. */
@@ -50,15 +50,26 @@ export class LinuxWorld implements World {
     this.leave = given.leave
     this.journal = Journal.open(state.journal, systemClock.now())
     this.store = new LinuxStore(state, this.journal)
-    this.latches = new LinuxLatches(state, () => this.mintId(), () => this.now().wallMs)
-    this.#sockets = new NotifySockets(libc, state.socketDir, (slot, message) => this.#hearing?.notified(slot, message))
+    this.latches = new LinuxLatches(
+      state,
+      () => this.mintId(),
+      () => this.now().wallMs,
+    )
+    this.#sockets = new NotifySockets(libc, state.socketDir, (slot, message) =>
+      this.#hearing?.notified(slot, message),
+    )
     const files = new RunFiles({
       state,
       store: this.store,
       wallMs: () => this.now().wallMs,
       credentialsDir: given.credentialsDir,
       notifySocket: (slot, spec) => this.notifySocket(slot, spec),
-      openDaemonLog: () => openSync(state.daemonLog, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600),
+      openDaemonLog: () =>
+        openSync(
+          state.daemonLog,
+          constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW,
+          0o600,
+        ),
     })
     this.processes = new LinuxProcesses(libc, files)
   }

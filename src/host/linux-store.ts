@@ -6,12 +6,12 @@ import type { Exit } from '../core/exit.ts'
 import type { ChildrenDocument, RunRecord } from '../core/keeper-state.ts'
 import type { Plan } from '../core/plan.ts'
 import type { FleetEvent } from '../core/view.ts'
-import { readChecked, writeChecked, writeCheckedText } from '../host/atomic-file.ts'
-import { readSecretsEnv, writeSecretsEnv } from '../host/environment.ts'
-import type { Journal } from '../host/journal.ts'
-import { readExitEvidence, readRunRecords, removeRunRecord, writeRunRecord } from '../host/run-records.ts'
-import type { StateDir } from '../host/state-dir.ts'
-import type { Store } from './world.ts'
+import { readChecked, writeChecked, writeCheckedText } from './atomic-file.ts'
+import { readSecretsEnv, writeSecretsEnv } from './environment.ts'
+import type { Journal } from './journal.ts'
+import { readExitEvidence, readRunRecords, removeRunRecord, writeRunRecord } from './run-records.ts'
+import type { StateDir } from './state-dir.ts'
+import type { Store } from '../core/world.ts'
 
 export class LinuxStore implements Store {
   readonly #state: StateDir
@@ -35,7 +35,9 @@ export class LinuxStore implements Store {
   }
 
   savePlan(plan: Plan): void {
-    this.#try('plan.json', () => writeChecked(this.#state.plan, plan, { mode: 0o600, fsync: true, keepBackup: true }))
+    this.#try('plan.json', () =>
+      writeChecked(this.#state.plan, plan, { mode: 0o600, fsync: true, keepBackup: true }),
+    )
   }
 
   loadChildren(): ChildrenDocument | null {
@@ -43,7 +45,9 @@ export class LinuxStore implements Store {
   }
 
   saveChildren(body: string): void {
-    this.#try('children.json', () => writeCheckedText(this.#state.children, body, { mode: 0o600, fsync: false }))
+    this.#try('children.json', () =>
+      writeCheckedText(this.#state.children, body, { mode: 0o600, fsync: false }),
+    )
   }
 
   loadRuns(): RunRecord[] {

@@ -2,21 +2,26 @@
  * What a run finds when it starts: its log, its directories and its environment. A missing env file, secret or user
  * refuses the start; a shortage refuses it for now.
  */
+import { DAEMON } from '../core/child-name.ts'
 import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { MarkError } from '../core/errors.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
-import { moduleEnvironment } from '../host/environment.ts'
-import { appendIndex, logicalSize, openForRun } from '../host/log-file.ts'
-import { isShortage } from '../host/shortage.ts'
-import type { StateDir } from '../host/state-dir.ts'
-import { findUser, type User } from '../host/users.ts'
-import { DAEMON } from './engine.ts'
+import { moduleEnvironment } from './environment.ts'
+import { appendIndex, logicalSize, openForRun } from './log-file.ts'
+import { isShortage } from './shortage.ts'
+import type { StateDir } from './state-dir.ts'
+import { findUser, type User } from './users.ts'
 import type { LinuxStore } from './linux-store.ts'
-import type { SpawnRequest } from './world.ts'
+import type { SpawnRequest } from '../core/world.ts'
 
 export type Prepared =
-  | { readonly ok: true; readonly env: Record<string, string>; readonly logFd: number; readonly logOffset: number }
+  | {
+      readonly ok: true
+      readonly env: Record<string, string>
+      readonly logFd: number
+      readonly logOffset: number
+    }
   | { readonly ok: false; readonly why: string; readonly transient: boolean }
 
 export interface RunFilesGiven {
@@ -42,7 +47,9 @@ export class RunFiles {
       this.#ownDirectory(spec)
       const made = this.environment(plan, spec, request.variables, slot)
       if (!made.ok) return made
-      const { fd, logicalStart } = openForRun(this.#given.state, spec.name, spec.log, this.#given.wallMs(), { inUse: slot !== spec.name })
+      const { fd, logicalStart } = openForRun(this.#given.state, spec.name, spec.log, this.#given.wallMs(), {
+        inUse: slot !== spec.name,
+      })
       this.#mark(spec, request.runId, logicalStart)
       return { ok: true, env: made.env, logFd: fd, logOffset: logicalStart }
     } catch (error) {
@@ -59,8 +66,16 @@ export class RunFiles {
     const { state, store, credentialsDir } = this.#given
     try {
       const user = spec.user === null ? null : userOf(spec.user)
-      const markVariables = { ...(user ? identity(user) : {}), ...this.#variables(plan, spec, slot), ...variables }
-      const env = moduleEnvironment(plan, spec, { callerSecrets: store.secrets, markVariables, credentialsDir })
+      const markVariables = {
+        ...(user ? identity(user) : {}),
+        ...this.#variables(plan, spec, slot),
+        ...variables,
+      }
+      const env = moduleEnvironment(plan, spec, {
+        callerSecrets: store.secrets,
+        markVariables,
+        credentialsDir,
+      })
       return { ok: true, env: { ...env, MARK_LOG_DIR: state.logs } }
     } catch (error) {
       return refusal(error)
