@@ -14,17 +14,19 @@ import time
 import measure
 import report
 from kit import Kit, default_node, host, say, versions
-from peers import PEERS
 from processes import become_subreaper, end_everything
 
-NOTHING_MEASURED = 1
+PEERS = ("raw", "pm2", "mark", "mark-built")
+FAILED = 1
 
 
 def read_options():
     parser = argparse.ArgumentParser(
         prog="npm run bench --", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words = {"type": lambda text: text.split(",")}
-    parser.add_argument("--peers", default=list(PEERS), help="default: raw,pm2,mark", **words)
+    parser.add_argument("--peers", default=list(PEERS), help=f"default: {','.join(PEERS)}", **words)
+    parser.add_argument("--also", action="append", default=[], metavar="NAME=BIN_MARK",
+                        help="another MARK to compare with, such as bin/mark of a second checkout")
     parser.add_argument("--tests", default=["crash", "fleet"], help="default: crash,fleet", **words)
     parser.add_argument("--samples", type=int, default=110, help="crashes a peer (110)")
     parser.add_argument("--crash-modules", type=int, default=8, help="modules a peer keeps meanwhile (8)")
@@ -38,7 +40,9 @@ def read_options():
     parser.add_argument("--cache", default=cache, help=f"where pm2 is installed ({cache})")
     parser.add_argument("--node", default=default_node(), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    unknown = [name for name in options.peers if name not in PEERS]
+    options.also = dict(text.partition("=")[::2] for text in options.also)
+    options.peers += [name for name in options.also if name not in options.peers]
+    unknown = [name for name in options.peers if name not in (*PEERS, *options.also)]
     unknown += [name for name in options.tests if name not in ("crash", "fleet")]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}")
@@ -48,7 +52,7 @@ def read_options():
 
 
 def run(options, scratch):
-    kit = Kit(scratch, options.cache, options.node, options.peers)
+    kit = Kit(scratch, options.cache, options.node, options.peers, options.also)
     result = {
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "options": vars(options), "host": host(),
         "versions": versions(kit), "skipped": kit.skipped, "failed": {},
@@ -105,7 +109,7 @@ def main():
         with open(options.json, "w") as file:
             json.dump(result, file, indent=1)
     measured = any(result.get(test, {}).get("summary") for test in options.tests)
-    return 0 if measured and not result["failed"] else NOTHING_MEASURED
+    return 0 if measured and not result["failed"] else FAILED
 
 
 if __name__ == "__main__":

@@ -9,24 +9,25 @@ import sys
 
 PM2_VERSION = "7.0.4"
 HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
 NPM_TIMEOUT_S = 180
 
 
 class Kit:
     """Paths of the programs; None: not to be had. `skipped`: {peer: why}."""
 
-    def __init__(self, build_dir, cache_dir, node, wanted):
+    def __init__(self, build_dir, cache_dir, node, wanted, others):
         self.skipped = {}
         self.node = os.path.realpath(node)
-        self.mark = os.path.join(os.path.dirname(HERE), "bin", "mark")
+        self.marks = {"mark": os.path.join(ROOT, "bin", "mark"), **others}
         compiler = next((path for path in map(shutil.which, ("cc", "gcc", "clang")) if path), None)
         self.module = self.compile(compiler, build_dir, "module")
         self.raw_keeper = self.compile(compiler, build_dir, "raw-keeper")
         self.pm2 = self.install_pm2(cache_dir) if "pm2" in wanted else None
         if self.raw_keeper is None:
             self.skipped["raw"] = "there is no C compiler (cc, gcc or clang) that works"
-        if "mark" in wanted and not os.path.isfile(self.node):
-            self.skipped["mark"] = f"{node} is not there: npm ci --ignore-scripts"
+        if "mark-built" in wanted:
+            self.marks["mark-built"] = self.build_package(os.path.join(build_dir, "built"))
 
     def compile(self, compiler, build_dir, name):
         """Static where the host can link so: it starts fastest."""
@@ -39,6 +40,16 @@ class Kit:
             if subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
                 return target
         return None
+
+    def build_package(self, target):
+        """MARK as a package holds it: JavaScript without types, beside the dependencies of this checkout."""
+        script = os.path.join(ROOT, "scripts", "build.js")
+        built = subprocess.run([self.node, script, "--into", target], capture_output=True, text=True)
+        if built.returncode != 0:
+            self.skipped["mark-built"] = "npm run build failed: " + (built.stdout + built.stderr).strip()[-500:]
+            return None
+        os.symlink(os.path.join(ROOT, "node_modules"), os.path.join(target, "node_modules"))
+        return os.path.join(target, "bin", "mark")
 
     def install_pm2(self, cache_dir):
         prefix = os.path.join(cache_dir, f"pm2-{PM2_VERSION}")
@@ -88,13 +99,12 @@ def host():
 def versions(kit):
     def told(*argv):
         return subprocess.run(argv, capture_output=True, text=True).stdout.strip()
-    found = {"node": told(kit.node, "--version"), "mark": told(kit.mark, "--version")}
+    found = {"node": told(kit.node, "--version"), "mark": told(kit.marks["mark"], "--version")}
     return {**found, "pm2": PM2_VERSION} if kit.pm2 else found
 
 
 def default_node():
     """The Node that MARK runs on in this checkout."""
     arch = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    root = os.path.dirname(HERE)
-    places = glob.glob(os.path.join(root, "node_modules", f"node-linux-{arch}", "bin", "node"))
+    places = glob.glob(os.path.join(ROOT, "node_modules", f"node-linux-{arch}", "bin", "node"))
     return places[0] if places else shutil.which("node") or ""

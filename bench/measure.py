@@ -6,8 +6,8 @@ import shutil
 import threading
 import time
 
+import peers
 from kit import say
-from peers import PEERS
 from processes import cpu_ns, end_everything, memory_kb, pidfds, wait_gone
 from starts import Starts
 
@@ -27,7 +27,7 @@ class Place:
     def __init__(self, kit, scratch, name, number):
         self.dir = os.path.join(scratch, f"{number}-{name}")
         self.starts = Starts(f"{self.dir}.fifo")
-        self.peer = PEERS[name](kit, self.dir, self.starts.path)
+        self.peer = peers.make(kit, name, self.dir, self.starts.path)
 
     def start(self, modules):
         self.peer.up(modules)

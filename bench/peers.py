@@ -10,10 +10,9 @@ from processes import arguments_of, descendants, exe_of
 
 
 class Peer:
-    name = "?"
-
-    def __init__(self, kit, directory, fifo):
+    def __init__(self, kit, name, directory, fifo):
         self.kit = kit
+        self.name = name
         self.dir = directory
         self.fifo = fifo
         self.command_start_ns = 0
@@ -85,8 +84,6 @@ class Peer:
 
 
 class Raw(Peer):
-    name = "raw"
-
     def up(self, modules):
         lines = []
         for module in modules:
@@ -104,7 +101,6 @@ class Raw(Peer):
 
 class Pm2(Peer):
     """Without delay, and told never to give up (min_uptime 100 ms is its least, max_restarts must be raised)."""
-    name = "pm2"
 
     def environment(self):
         path = os.path.dirname(self.kit.node) + ":" + os.environ.get("PATH", "/usr/bin:/bin")
@@ -140,7 +136,6 @@ class Pm2(Peer):
 
 class Mark(Peer):
     """As `mark up -d` runs it: keeper, daemon and armed successor; readiness left at its default of 1 s."""
-    name = "mark"
 
     def environment(self):
         os.makedirs(self.path("run"), exist_ok=True)
@@ -157,7 +152,7 @@ class Mark(Peer):
         }
         # JSON is YAML.
         self.write("mark.yaml", json.dumps({"name": "bench", "modules": declared}, indent=1))
-        self.launch([self.kit.mark, "up", "-d"])
+        self.launch([self.kit.marks[self.name], "up", "-d"])
 
     def idle(self):
         # A fleet of none cannot be declared: one module, stopped.
@@ -166,18 +161,22 @@ class Mark(Peer):
         self.stop()
 
     def roots(self):
-        below = descendants(os.getpid())
-        return [pid for pid in below if exe_of(pid) == self.kit.node and self.is_keeper(arguments_of(pid))]
+        return [pid for pid in descendants(os.getpid()) if self.is_keeper(pid)]
 
-    def is_keeper(self, arguments):
-        is_main = len(arguments) > 1 and "/keeper/main." in arguments[1]
-        return is_main and self.path(".mark") in arguments
+    def is_keeper(self, pid):
+        # The armed successor names the same file and directory, but is still `flock`.
+        arguments = arguments_of(pid)
+        is_main = any("/keeper/main." in argument for argument in arguments)
+        return is_main and self.path(".mark") in arguments and os.path.basename(exe_of(pid)) == "node"
 
     def stop(self):
-        self.call([self.kit.mark, "stop", "--all"])
+        self.call([self.kit.marks[self.name], "stop", "--all"])
 
     def down(self):
-        self.call([self.kit.mark, "down"], 60)
+        self.call([self.kit.marks[self.name], "down"], 60)
 
 
-PEERS = {peer.name: peer for peer in (Raw, Pm2, Mark)}
+def make(kit, name, directory, fifo):
+    """Everything that is not raw or pm2 is a MARK: of this checkout, built from it, or another one."""
+    kind = {"raw": Raw, "pm2": Pm2}.get(name, Mark)
+    return kind(kit, name, directory, fifo)

@@ -6,9 +6,9 @@
  * FILE_LIMIT_MS.
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { ROOT, requireNode } from './runtime.js'
@@ -17,6 +17,7 @@ const AT_ONCE = 2
 const FOLDERS = ['test/simulation', 'test/system', 'src', 'test', 'scripts', 'bench', 'examples', 'python']
 const SLOW = /^(?:test\/(?:system|simulation|chaos)\/|test\/package\.test\.ts$|examples\/|python\/)/
 const REPORTER = join(dirname(fileURLToPath(import.meta.url)), 'test-reporter.js')
+const NODE_ARGS = ['--disable-warning=ExperimentalWarning', `--test-reporter=${REPORTER}`]
 
 const { values, positionals } = parseArgs({
   options: { fast: { type: 'boolean', default: false }, root: { type: 'string', default: ROOT } },
@@ -80,18 +81,17 @@ async function runAll(files) {
 async function runFile(file) {
   const isPython = file.endsWith('.py')
   const log = join(scratch, `${file.replaceAll('/', '_')}.jsonl`)
-  const command = isPython ? 'python3' : node
-  const args = isPython
-    ? ['-m', 'unittest', 'discover', '-v', '-s', dirname(file), '-p', file.slice(dirname(file).length + 1)]
-    : [
-        '--disable-warning=ExperimentalWarning',
-        `--test-reporter=${REPORTER}`,
-        `--test-reporter-destination=${log}`,
-        file,
-      ]
-  const { code, output, tookMs, timedOut } = await runChild(command, args)
-  const tests = isPython ? readPython(output) : readLines(log)
-  if (timedOut) tests.push(failure(`the file did not end within ${FILE_LIMIT_MS / 1000} s`, output))
+  const ended = isPython
+    ? await runChild(
+        'python3',
+        ['-m', 'unittest', 'discover', '-v', '-s', dirname(file), '-p', basename(file)],
+        {},
+      )
+    : await runChild(node, [...NODE_ARGS, file], { MARK_TEST_LOG: log })
+  const { code, output, tookMs, timedOut } = ended
+  const { tests, begun } = isPython ? { tests: readPython(output), begun: null } : readLog(log)
+  const limit = `the file did not end within ${FILE_LIMIT_MS / 1000} s`
+  if (timedOut) tests.push(failure(begun === null ? limit : `${limit}: \`${begun}\` was running`, output))
   else if (tests.length === 0) tests.push(failure('no test ran', output))
   else if (code !== 0 && !tests.some(test => test.outcome === 'failed')) {
     tests.push(failure(`the file ended with ${code}`, output))
@@ -100,11 +100,16 @@ async function runFile(file) {
 }
 
 /** Each file leads its own process group, so that one that hangs is ended with all it started there. */
-function runChild(command, args) {
+function runChild(command, args, more) {
   const began = Date.now()
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
   return new Promise(resolve => {
-    const child = spawn(command, args, { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...env, ...more },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let output = ''
     let timedOut = false
     const timer = setTimeout(() => {
@@ -141,15 +146,18 @@ function end(child) {
   }
 }
 
-function readLines(log) {
-  try {
-    return readFileSync(log, 'utf8')
-      .split('\n')
-      .filter(Boolean)
-      .map(line => JSON.parse(line))
-  } catch {
-    return []
-  }
+/** The tests of a file, and which one had begun last without ending. */
+function readLog(log) {
+  const lines = existsSync(log)
+    ? readFileSync(log, 'utf8')
+        .split('\n')
+        .slice(0, -1)
+        .map(line => JSON.parse(line))
+    : []
+  const tests = lines.filter(line => line.outcome !== undefined)
+  const over = new Set(tests.map(test => test.name.split(' > ').at(-1)))
+  const begun = lines.findLast(line => line.begun !== undefined && !over.has(line.begun))?.begun ?? null
+  return { tests, begun }
 }
 
 /** `test_a (test_paper.Paper.test_a) ... ok`, or `skipped 'why'`, `FAIL`, `ERROR`. */

@@ -108,7 +108,6 @@ const LEVELS = ['pause', 'halt', 'flatten'] as const
 function addKill(program: Command, go: Go): void {
   const kill = program
     .command('kill')
-    .enablePositionalOptions() // `kill release` has a --reason of its own
     .description('trip the kill switch: stop now, start nothing until released')
     .argument('[scope...]', 'a module, group:G or account:A (default: all)')
     .option('--level <level>', 'pause, halt or flatten (default: halt)', choiceOption(LEVELS))
@@ -128,10 +127,12 @@ function addKill(program: Command, go: Go): void {
     .command('release')
     .description('clear one tripped switch; the modules stay stopped until started')
     .argument('<id>', 'as `mark kill list` shows it')
-    .requiredOption('--reason <text>', 'why, for the record')
-    .action((id: string, given: { reason: string }) =>
-      go(async context => (await import('./commands/kill-release.ts')).release(context, id, given.reason)),
-    )
+    .option('--reason <text>', 'why, for the record (needed)')
+    .action((id: string, _given: unknown, command: Command) => {
+      // `kill` has a --reason too, and takes it wherever it stands.
+      const { reason = '' } = command.optsWithGlobals<{ reason?: string }>()
+      return go(async context => (await import('./commands/kill-release.ts')).release(context, id, reason))
+    })
   kill
     .command('list')
     .description('switches that are tripped now')

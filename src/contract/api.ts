@@ -1,6 +1,6 @@
 /**
- * Shapes of the HTTP API that are not in core/view.ts: events, exits, dossiers and log lines, and the queries for
- * them. snake_case as SPEC 6; unknown is null. Types only.
+ * Shapes of the HTTP API that are not in core/view.ts: events, exits, dossiers and log lines, and the queries
+ * for them. snake_case as SPEC 6; unknown is null. Types only.
  */
 import type { FleetEvent } from '../core/view.ts'
 

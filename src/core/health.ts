@@ -1,7 +1,8 @@
 /**
- * When a probed run counts as ready, healthy or unhealthy: pure thresholds. Readiness: the first success, within a
- * timeout that counts only while the daemon watches. Health: `failures` in a row, forgiven during `start_period`;
- * back to healthy after two successes in a row, so that a flapping module does not flip with every probe.
+ * When a probed run counts as ready, healthy or unhealthy: pure thresholds. Readiness: the first success,
+ * within a timeout that counts only while the daemon watches. Health: `failures` in a row, forgiven during
+ * `start_period`; back to healthy after two successes in a row, so that a flapping module does not flip with
+ * every probe.
  */
 import type { HealthSpec } from './plan.ts'
 
@@ -84,7 +85,9 @@ export interface ReadyWatch {
   readonly sinceMs: number | null
 }
 
-/** More than this between two looks means that we were not looking (stopped, suspended): it does not count. */
+/**
+ * More than this between two looks means that we were not looking (stopped, suspended): it does not count.
+ */
 const MAX_COUNTED_MS = 3000
 
 export function watchReady(timeoutMs: number, nowMs: number): ReadyWatch {
@@ -120,8 +123,9 @@ export function watchSilence(silenceMs: number, sizeBytes: number, nowMs: number
 }
 
 /**
- * One look: the log has `sizeBytes`, last written `ageMs` ago by the wall clock. The age is only believed inside
- * the time between two looks, so a step of the clock can neither raise an alarm nor hide one for longer.
+ * One look: the log has `sizeBytes`, last written `ageMs` ago by the wall clock. The age is only believed
+ * inside the time between two looks, so a step of the clock can neither raise an alarm nor hide one for
+ * longer.
  */
 export function stepSilence(
   watch: SilenceWatch,

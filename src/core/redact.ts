@@ -19,8 +19,12 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
 ]
 
 /** `api_key=...`, `"secret": "..."`, `X-MBX-APIKEY: ...`, `signature=...`. */
-const NAMED =
-  /((?:api[-_ ]?key|api[-_ ]?secret|apikey|secret|token|passw(?:or)?d|passphrase|signature|private[-_ ]?key|authorization)["']?\s{0,4}[:=]\s{0,4}["']?)(?!\*\*\*|Bearer |Basic |Token )[^\s"'&,;)}\]]{3,4096}/gi
+const NAMES = [
+  ...['api[-_ ]?key', 'api[-_ ]?secret', 'secret', 'token', 'passw(?:or)?d', 'passphrase'],
+  ...['signature', 'private[-_ ]?key', 'authorization'],
+].join('|')
+const VALUE = String.raw`(?!\*\*\*|Bearer |Basic |Token )[^\s"'&,;)}\]]{3,4096}`
+const NAMED = new RegExp(String.raw`((?:${NAMES})["']?\s{0,4}[:=]\s{0,4}["']?)${VALUE}`, 'gi')
 
 export type Redactor = (text: string) => string
 

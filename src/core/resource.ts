@@ -1,5 +1,6 @@
 /**
- * Arithmetic of what a run uses: percent of a core from counted ticks, a bounded ring of samples. Reads nothing.
+ * Arithmetic of what a run uses: percent of a core from counted ticks, a bounded ring of samples. Reads
+ * nothing.
  */
 export interface TreeSample {
   readonly monoMs: number
@@ -15,8 +16,8 @@ export interface ResourceSample {
 }
 
 /**
- * CPU between two samples of one tree in percent of one core; null without elapsed time. What a process that is
- * gone used after the first sample is not known and not counted; a new one counts from its start.
+ * CPU between two samples of one tree in percent of one core; null without elapsed time. What a process that
+ * is gone used after the first sample is not known and not counted; a new one counts from its start.
  */
 export function cpuPercent(before: TreeSample, after: TreeSample, ticksPerSecond: number): number | null {
   const elapsedMs = after.monoMs - before.monoMs

@@ -3,11 +3,13 @@
  * `[cause]` and AggregateError. Looks only forward from one line; null when no traceback starts there.
  * Stacks of the JVM look alike but carry no column, and are not taken for ours.
  */
-import type { Frame, Traceback } from './traceback.ts'
+import type { Frame, Traceback } from './traceback-shape.ts'
 
 /** `    at place (file:///srv/app.mjs:6:65)`: name, then a place with line and column. */
-const AT =
-  /^\s+at (?:async )?(?:(.{1,300}?) \()?((?:file:\/\/)?[^\s():][^():]{0,1000}(?::[^():\d][^():]{0,1000})?):(\d{1,9}):\d{1,9}\)?,?(?: \{)?$/
+const FILE = String.raw`(?:file:\/\/)?[^\s():][^():]{0,1000}(?::[^():\d][^():]{0,1000})?`
+const AT = new RegExp(
+  String.raw`^\s+at (?:async )?(?:(.{1,300}?) \()?(${FILE}):(\d{1,9}):\d{1,9}\)?,?(?: \{)?$`,
+)
 const ANY_AT = /^\s+(?:at \S|\.\.\. \d+ lines matching)/
 const ERROR = /^(?:Uncaught )?([A-Za-z_$][\w$.]{0,200})(?: \[([\w.-]{1,100})\])?(?:: (.*))?$/
 /** Behind a logger's own prefix only a name that says that it is an error counts. */

@@ -2,7 +2,7 @@
  * Python tracebacks: plain, chained (`During handling...`, `The above exception...`), SyntaxError without a
  * header, exception groups. Looks only forward from one line; null when no traceback starts there.
  */
-import type { Frame, Traceback } from './traceback.ts'
+import type { Frame, Traceback } from './traceback-shape.ts'
 
 interface Block {
   readonly type: string
@@ -16,8 +16,10 @@ const HEADER = /^(\s*)Traceback \(most recent call last\):\s*$/
 const GROUP = /^(\s*)\+ Exception Group Traceback \(most recent call last\):\s*$/
 const FRAME = /^\s*File "([^"]{1,4096})", line (\d{1,9})(?:, in (.{1,400}))?\s*$/
 const RAISED = /^([A-Za-z_][\w.]{0,200}(?:<locals>[\w.]{1,200})?)(?:: ?(.*))?$/
-const CHAIN =
-  /^\s*(?:During handling of the above exception, another exception occurred|The above exception was the direct cause of the following exception):\s*$/
+const CHAIN = new Set([
+  'During handling of the above exception, another exception occurred:',
+  'The above exception was the direct cause of the following exception:',
+])
 /** A TaskGroup raises its group from inside asyncio: its own code is where to look. */
 const IN_STANDARD_LIBRARY = /\/lib\/python\d[\d.]*\/(?!site-packages|dist-packages)/
 const MAX_BLOCK_LINES = 5000
@@ -49,7 +51,7 @@ function chain(lines: readonly string[], start: number): Traceback | null {
 function chained(lines: readonly string[], at: number): number | null {
   let index = at
   while (index < at + 2 && lines[index]?.trim() === '') index++
-  if (!CHAIN.test(lines[index] ?? '')) return null
+  if (!CHAIN.has((lines[index] ?? '').trim())) return null
   index++
   while (lines[index]?.trim() === '') index++
   return HEADER.test(lines[index] ?? '') ? index : null

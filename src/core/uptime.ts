@@ -43,8 +43,8 @@ interface Walk {
 }
 
 /**
- * Sums the time between `fromMs` and `toMs`. `transitions` in order of time, of one module; those before `fromMs`
- * only say in which state the window opens. A clock that stepped back counts as no time.
+ * Sums the time between `fromMs` and `toMs`. `transitions` in order of time, of one module; those before
+ * `fromMs` only say in which state the window opens. A clock that stepped back counts as no time.
  */
 export function uptimeOf(transitions: readonly Transition[], fromMs: number, toMs: number): Uptime {
   const sums = { up: 0, down: 0, planned: 0 }

@@ -201,7 +201,7 @@ test('when the keeper dies the daemon lives on, says so, keeps the exit it saw, 
   })
 })
 
-test('an exit in the journal is archived with its dossier, and its fingerprint stands in the status', async () => {
+test('an exit is archived with its dossier, and the status shows its fingerprint', async () => {
   await withDaemon(async ({ state, keeper }) => {
     await until(() => keeper.saw('watch').length > 0, 'watch')
     const log = 'Traceback (most recent call last):\n  File "/a.py", line 1, in f\n    x\nKeyError: 1\n'

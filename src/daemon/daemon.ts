@@ -1,6 +1,6 @@
 /**
- * Puts the daemon together: what the keeper tells goes to evidence, probes, samples, archive and API, and back go only
- * asks. Each part may fail alone. Decides nothing itself; reads no environment and no arguments.
+ * Puts the daemon together: what the keeper tells goes to evidence, probes, samples, archive and API, and
+ * back go only asks. Each part may fail alone. Decides nothing itself; reads no environment and no arguments.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'

@@ -1,6 +1,7 @@
 /**
- * The daemon's copy of the keeper's view, completed with what only the daemon knows: resources, uptime, fingerprints.
- * While the keeper is away it answers the last known view and says so; it never makes anything up.
+ * The daemon's copy of the keeper's view, completed with what only the daemon knows: resources, uptime,
+ * fingerprints. While the keeper is away it answers the last known view and says so; it never makes anything
+ * up.
  */
 import type { ModuleView, StatusDocument } from '../core/view.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Regular expressions from a config or a request, run over log lines without ever hanging the daemon: lines are cut to
- * 4 KB and the whole batch is stopped when its time is up.
+ * Regular expressions from a config or a request, run over log lines without ever hanging the daemon: lines
+ * are cut to 4 KB and the whole batch is stopped when its time is up.
  */
 import { createContext, Script } from 'node:vm'
 
@@ -15,8 +15,8 @@ const box = createContext({ work: (): void => {} })
 const script = new Script('work()')
 
 /**
- * A matcher for many lines: which of them fit, in their order. Throws SyntaxError at once for a pattern that is none;
- * the matcher throws PatternTooSlow when a batch takes longer than 200 ms.
+ * A matcher for many lines: which of them fit, in their order. Throws SyntaxError at once for a pattern that
+ * is none; the matcher throws PatternTooSlow when a batch takes longer than 200 ms.
  */
 export function guardedPattern(pattern: string): (lines: readonly string[]) => boolean[] {
   const expression = new RegExp(pattern, 'u')

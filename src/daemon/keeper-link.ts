@@ -1,6 +1,7 @@
 /**
- * The daemon's line to the keeper: connects, says hello, asks for the plan, watches; for ever again when it breaks.
- * Pushes reach the listener in order and only between `up` and `down`. Never gives up and never ends the process.
+ * The daemon's line to the keeper: connects, says hello, asks for the plan, watches; for ever again when it
+ * breaks. Pushes reach the listener in order and only between `up` and `down`. Never gives up and never ends
+ * the process.
  */
 import type { Ask, Push } from '../contract/keeper.ts'
 import { MarkError } from '../core/errors.ts'

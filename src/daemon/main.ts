@@ -1,6 +1,6 @@
 /**
- * Process 2. `main.ts --state-dir DIR`: thinks for the fleet and may die, hang or be replaced at any time; no module
- * notices. Ends within a second of SIGTERM. Reads environment and arguments here and nowhere else.
+ * Process 2. `main.ts --state-dir DIR`: thinks for the fleet and may die, hang or be replaced at any time; no
+ * module notices. Ends within a second of SIGTERM. Reads environment and arguments here and nowhere else.
  */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'

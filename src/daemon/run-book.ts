@@ -1,6 +1,6 @@
 /**
- * Two small facts per run that come from different places: where its output begins in the log, and the fingerprint of
- * its exit. Bounded; what it does not know it asks the archive for, or does not know.
+ * Two small facts per run that come from different places: where its output begins in the log, and the
+ * fingerprint of its exit. Bounded; what it does not know it asks the archive for, or does not know.
  */
 import type { FleetEvent } from '../core/view.ts'
 

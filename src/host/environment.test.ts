@@ -39,7 +39,16 @@ function module(name: string, change: Partial<ModuleSpec> = {}): ModuleSpec {
 }
 
 function plan(modules: ModuleSpec[], change: Partial<Plan> = {}): Plan {
-  return { mode: 'TEST', root, baseEnvironment: { PATH: '/bin' }, secrets: {}, modules, ...change } as Plan
+  const fleetEnvFiles = [join(root, '.env')]
+  return {
+    mode: 'TEST',
+    root,
+    fleetEnvFiles,
+    baseEnvironment: { PATH: '/bin' },
+    secrets: {},
+    modules,
+    ...change,
+  } as Plan
 }
 
 const GIVEN: Given = { callerSecrets: {}, markVariables: {} }
@@ -88,7 +97,7 @@ test("nothing of the caller's environment reaches a module by itself", () => {
   assert.deepEqual(moduleEnvironment(plan([spec]), spec, given), { PATH: '/bin', PYTHONUNBUFFERED: '' })
 })
 
-test("names like secrets in a fleet file reach only those who list them; a module's own file is all its", () => {
+test("secrets in a fleet file reach only those who list them; a module's own file is all its", () => {
   const fleet = file('.env', 'MODE_X=1\nKRAKEN_API_KEY=k\nDb_Password=p\nTG_TOKEN=t\nMY_SECRET=s\n')
   const own = file('own.env', 'OWN_TOKEN=o\n')
   const lists = module('vida', { envFiles: [fleet, own], secrets: ['KRAKEN_API_KEY'] })
@@ -97,8 +106,7 @@ test("names like secrets in a fleet file reach only those who list them; a modul
   const base = { PATH: '/bin', PYTHONUNBUFFERED: '1', MODE_X: '1' }
   assert.deepEqual(moduleEnvironment(both, lists, GIVEN), { ...base, KRAKEN_API_KEY: 'k', OWN_TOKEN: 'o' })
   assert.deepEqual(moduleEnvironment(both, other, GIVEN), base)
-  const alone = { ...GIVEN, fleetEnvFiles: [fleet] }
-  assert.deepEqual(moduleEnvironment(plan([lists]), lists, alone), {
+  assert.deepEqual(moduleEnvironment(plan([lists]), lists, GIVEN), {
     ...base,
     KRAKEN_API_KEY: 'k',
     OWN_TOKEN: 'o',
@@ -115,6 +123,20 @@ test('a secret of another mode reaches nobody, from no source', () => {
   const test = moduleEnvironment(plan([spec], { secrets }), spec, given)
   assert.equal(JSON.stringify(test).includes(CANARY), false)
   assert.equal(moduleEnvironment(plan([spec], { secrets, mode: 'REAL' }), spec, given).KRAKEN_API_KEY, CANARY)
+  const declares = { ...spec, environment: { KRAKEN_API_KEY: 'for-tests' } }
+  assert.equal(moduleEnvironment(plan([spec], { secrets }), declares, given).KRAKEN_API_KEY, 'for-tests')
+})
+
+test('a declared secret of any name reaches only who lists it', () => {
+  const fleet = file(
+    '.env',
+    `TG=${CANARY}
+`,
+  )
+  const spec = module('vida', { envFiles: [fleet] })
+  const secrets: Plan['secrets'] = { TG: { kind: 'env', name: 'TG', modes: null } }
+  assert.equal(moduleEnvironment(plan([spec], { secrets }), spec, GIVEN).TG, undefined)
+  assert.equal(moduleEnvironment(plan([spec], { secrets }), { ...spec, secrets: ['TG'] }, GIVEN).TG, CANARY)
 })
 
 test('a listed secret without a value refuses the start by name', () => {
@@ -150,7 +172,7 @@ test('each kind of source gives its value without its one last newline', () => {
   assert.equal(secret({ kind: 'file', path: '/missing', modes: ['REAL'] }), null, 'not even looked at')
 })
 
-test("a secret file that everybody may write is refused; one that others may read is the user's choice", () => {
+test('a secret file that everybody may write is refused, one that others may read is not', () => {
   assert.throws(
     () => secret({ kind: 'file', path: file('s', CANARY, 0o606), modes: null }),
     refused(/written by everybody/),
@@ -203,6 +225,7 @@ test('secrets that are kept come back as they were, readable by their owner only
       writeSecretsEnv(state, wanted)
       assert.deepEqual(readSecretsEnv(state), JSON.parse(JSON.stringify({ ...wanted })))
     }),
+    { numRuns: 30 },
   )
   assert.equal(statSync(state.secretsEnv).mode & 0o777, 0o600)
   writeSecretsEnv(state, {})

@@ -113,12 +113,19 @@ export function moduleEnvironment(plan: Plan, spec: ModuleSpec, given: Given): V
   const fleet: Variables = {}
   for (const path of spec.envFiles.slice(0, fleetCount)) Object.assign(fleet, readEnvFile(path))
   for (const [name, value] of Object.entries(fleet)) {
-    if (!SECRET_NAME.test(name) || spec.secrets.includes(name)) environment[name] = value
+    if (fleetMayGive(name, plan, spec)) environment[name] = value
   }
   for (const path of spec.envFiles.slice(fleetCount)) Object.assign(environment, readEnvFile(path))
   Object.assign(environment, spec.environment)
   addSecrets(environment, plan, spec, given, fleet)
   return Object.assign(environment, given.markVariables)
+}
+
+/** A secret from a fleet file reaches only modules that list it, and only in its modes. */
+function fleetMayGive(name: string, plan: Plan, spec: ModuleSpec): boolean {
+  const source = plan.secrets[name]
+  if (source === undefined && !SECRET_NAME.test(name)) return true
+  return spec.secrets.includes(name) && (source === undefined || allowed(source, plan.mode))
 }
 
 function addSecrets(
@@ -139,21 +146,13 @@ function addSecrets(
   }
   for (const name of spec.secrets) {
     const source = plan.secrets[name]
-    if (source === undefined) continue
-    if (!allowed(source, plan.mode)) {
-      delete to[name]
-      continue
-    }
+    if (source === undefined || !allowed(source, plan.mode)) continue
     const value = resolveSecret(name, source, context) ?? to[name]
     if (value === undefined) throw environmentError(`The secret ${name} of ${spec.name} has no value.`)
     to[name] = value
   }
 }
 
-/**
- * How many of a module's env files are the fleet's. Unless told: those that every module begins with, and of
- * a single module the .env beside mark.yaml.
- */
 /** The fleet's files stand first in a module's list, see ModuleSpec. */
 function fleetFileCount(plan: Plan, spec: ModuleSpec): number {
   const own = spec.envFiles.findIndex((path, at) => plan.fleetEnvFiles[at] !== path)

@@ -219,7 +219,8 @@ test('a full disk costs nothing but durability: what waited is written when ther
     const { rmSync, writeFileSync } = await import('node:fs')
     const now = { monoMs: 1, wallMs: 1 }
     const journal = Journal.open('${path}', now)
-    const event = n => ({ at: '', kind: 'started', module: 'vida', run_id: 'r' + n, data: { n, pad: 'x'.repeat(n % 200) } })
+    const base = { at: '', kind: 'started', module: 'vida', run_id: 'r' }
+    const event = n => ({ ...base, data: { n, pad: 'x'.repeat(n % 200) } })
     writeFileSync('${dir}/ballast', Buffer.alloc(40_000))
     let n = 0
     while (journal.durable && n < 1000) journal.append(event(n++))
@@ -232,7 +233,8 @@ test('a full disk costs nothing but durability: what waited is written when ther
     journal.close()
     const { readJournal } = await import('${import.meta.dirname}/journal-reader.ts')
     const numbers = readJournal('${path}', 0, 10_000).events.map(found => found.data.n)
-    console.log(JSON.stringify({ fullAt, n, durable, numbers, repaired: Journal.open('${path}', now).repaired }))`
+    const { repaired } = Journal.open('${path}', now)
+    console.log(JSON.stringify({ fullAt, n, durable, numbers, repaired }))`
   // A file system of 64 KB in a mount namespace of its own: it is gone with the process.
   const mounted = 'mount -t tmpfs -o size=96k tmpfs "$1" && exec "$2" --input-type=module -e "$3"'
   let said: string
@@ -272,7 +274,8 @@ test('everything that was acknowledged is there after kill -9, at any moment', a
     `const { Journal } = await import('${import.meta.dirname}/journal.ts')
      const journal = Journal.open('${path}', { monoMs: 1, wallMs: 1 })
      for (;;) {
-       const { seq } = journal.append({ at: '', kind: 'started', module: 'm', run_id: null, data: { pad: 'x'.repeat(300) } })
+       const data = { pad: 'x'.repeat(300) }
+       const { seq } = journal.append({ at: '', kind: 'started', module: 'm', run_id: null, data })
        process.send(seq)
        await new Promise(setImmediate)
      }`,

@@ -72,6 +72,7 @@ test('a kill comes back as it was, with a spare or without, whatever its reason 
         unreadable: [],
       })
     }),
+    { numRuns: 40 },
   )
 })
 
@@ -198,7 +199,12 @@ test('on a completely full disk a kill can be tripped, read, completed and relea
     const record = ${JSON.stringify(kill('K-1'))}
     latch.prepareSpare(state)
     let full = false
-    try { for (;;) appendFileSync('${state.dir}/ballast', Buffer.alloc(1000)) } catch (error) { full = error.code === 'ENOSPC' }
+    const ballast = '${state.dir}/ballast'
+    try {
+      for (;;) appendFileSync(ballast, Buffer.alloc(1000))
+    } catch (error) {
+      full = error.code === 'ENOSPC'
+    }
     const out = { full, spare: latch.prepareSpare(state) }
     for (let n = 1; n <= 4; n++) latch.writeLatch(state, { ...record, id: 'K-' + n })
     out.four = latch.readLatches(state.latchDir).kills.map(({ scope }) => scope)

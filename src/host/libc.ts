@@ -83,61 +83,18 @@ const PIDFD_INFO_BYTES = 64
 const PIDFD_GET_INFO = 0xc000ff0b + PIDFD_INFO_BYTES * 0x10000
 const PIDFD_INFO_EXIT = 8
 const PIDFD_INFO_EXIT_AT = 60
+// Variadic in C, but every supported ABI passes its integers like fixed arguments.
+const SYSCALL = 'long syscall(long, long, long, long, long)'
 const DATAGRAM_MAX_BYTES = 64 * 1024
 
 function createLibc(koffi: Koffi): Libc {
   const libc = koffi.load(null)
-  // Variadic in C, but every supported ABI passes their integers like fixed arguments.
-  const syscall = libc.func('long syscall(long, long, long, long, long)') as Call
-  const prctl = libc.func('int prctl(int, long, long, long, long)') as Call
-  const fcntl = libc.func('int fcntl(int, int, long)') as Call
-  const ioctl = libc.func('int ioctl(int, unsigned long, void *)') as Call
-  const flock = libc.func('int flock(int, int)') as Call
-  const waitpid = libc.func('int waitpid(int, void *, int)') as Call
   const closeFd = libc.func('int close(int)') as Call
-
-  /** Result of a call, or -errno. */
-  const call = (result: number): number => (result < 0 ? -koffi.errno() : result)
-
+  const flock = libc.func('int flock(int, int)') as Call
   return {
+    ...processCalls(koffi),
+    ...pidfdCalls(koffi),
     ...socketCalls(koffi, closeFd),
-    setSubreaper() {
-      const result = call(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
-      if (result < 0) throw failure('prctl', -result)
-    },
-    setCloexecFrom(fd) {
-      if (call(syscall(SYS_CLOSE_RANGE, fd, 0xffffffff, CLOSE_RANGE_CLOEXEC, 0)) === 0) return
-      for (const open of readdirSync('/proc/self/fd').map(Number)) {
-        if (open >= fd) fcntl(open, F_SETFD, FD_CLOEXEC)
-      }
-    },
-    pidfdOpen(pid) {
-      const fd = call(syscall(SYS_PIDFD_OPEN, pid, 0, 0, 0))
-      if (fd >= 0) return fd
-      // EINVAL: not a process but a thread, or no pid at all.
-      if (-fd === errno.ESRCH || -fd === errno.EINVAL) return null
-      throw failure('pidfd_open', -fd)
-    },
-    pidfdSignal(pidfd, signal, group) {
-      const send = (flags: number): number => -call(syscall(SYS_PIDFD_SEND_SIGNAL, pidfd, signal, 0, flags))
-      const sent = group ? send(PIDFD_SIGNAL_PROCESS_GROUP) : errno.EINVAL
-      // EINVAL: an older kernel; ESRCH: it leads no group. Either way the process alone remains.
-      const result = group && sent !== errno.EINVAL && sent !== errno.ESRCH ? sent : send(0)
-      if (result === 0 || result === errno.EPERM) return true
-      if (result === errno.ESRCH) return false
-      throw failure('pidfd_send_signal', result)
-    },
-    pidfdExit(pidfd) {
-      const info = Buffer.alloc(PIDFD_INFO_BYTES)
-      info.writeBigUInt64LE(BigInt(PIDFD_INFO_EXIT))
-      if (call(ioctl(pidfd, PIDFD_GET_INFO, info)) < 0) return null
-      if ((info.readUInt32LE(0) & PIDFD_INFO_EXIT) === 0) return null
-      return exitFromStatus(info.readInt32LE(PIDFD_INFO_EXIT_AT), 'pidfd')
-    },
-    reap(pid) {
-      const result = call(waitpid(pid, Buffer.alloc(4), WNOHANG))
-      return result === pid || result === -errno.ECHILD
-    },
     close(fd) {
       closeFd(fd)
     },
@@ -155,10 +112,66 @@ function createLibc(koffi: Koffi): Libc {
       }
     },
     tryLock(fd) {
-      const result = call(flock(fd, LOCK_EX_NB))
-      if (result === -errno.EWOULDBLOCK) return false
-      if (result < 0) throw failure('flock', -result)
-      return true
+      if (flock(fd, LOCK_EX_NB) === 0) return true
+      const code = koffi.errno()
+      if (code === errno.EWOULDBLOCK) return false
+      throw failure('flock', code)
+    },
+  }
+}
+
+function processCalls(koffi: Koffi): Pick<Libc, 'setSubreaper' | 'setCloexecFrom' | 'reap'> {
+  const libc = koffi.load(null)
+  const syscall = libc.func(SYSCALL) as Call
+  const prctl = libc.func('int prctl(int, long, long, long, long)') as Call
+  const fcntl = libc.func('int fcntl(int, int, long)') as Call
+  const waitpid = libc.func('int waitpid(int, void *, int)') as Call
+  return {
+    setSubreaper() {
+      if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) throw failure('prctl', koffi.errno())
+    },
+    setCloexecFrom(fd) {
+      if (syscall(SYS_CLOSE_RANGE, fd, 0xffffffff, CLOSE_RANGE_CLOEXEC, 0) === 0) return
+      for (const open of readdirSync('/proc/self/fd').map(Number)) {
+        if (open >= fd) fcntl(open, F_SETFD, FD_CLOEXEC)
+      }
+    },
+    reap(pid) {
+      const result = waitpid(pid, Buffer.alloc(4), WNOHANG)
+      return result === pid || (result < 0 && koffi.errno() === errno.ECHILD)
+    },
+  }
+}
+
+function pidfdCalls(koffi: Koffi): Pick<Libc, 'pidfdOpen' | 'pidfdSignal' | 'pidfdExit'> {
+  const libc = koffi.load(null)
+  const syscall = libc.func(SYSCALL) as Call
+  const ioctl = libc.func('int ioctl(int, unsigned long, void *)') as Call
+  return {
+    pidfdOpen(pid) {
+      const fd = syscall(SYS_PIDFD_OPEN, pid, 0, 0, 0)
+      if (fd >= 0) return fd
+      const code = koffi.errno()
+      // EINVAL: not a process but a thread, or no pid at all.
+      if (code === errno.ESRCH || code === errno.EINVAL) return null
+      throw failure('pidfd_open', code)
+    },
+    pidfdSignal(pidfd, signal, group) {
+      const send = (flags: number): number =>
+        syscall(SYS_PIDFD_SEND_SIGNAL, pidfd, signal, 0, flags) === 0 ? 0 : koffi.errno()
+      const sent = group ? send(PIDFD_SIGNAL_PROCESS_GROUP) : errno.EINVAL
+      // EINVAL: an older kernel; ESRCH: it leads no group. Either way the process alone remains.
+      const result = sent === errno.EINVAL || sent === errno.ESRCH ? send(0) : sent
+      if (result === 0 || result === errno.EPERM) return true
+      if (result === errno.ESRCH) return false
+      throw failure('pidfd_send_signal', result)
+    },
+    pidfdExit(pidfd) {
+      const info = Buffer.alloc(PIDFD_INFO_BYTES)
+      info.writeBigUInt64LE(BigInt(PIDFD_INFO_EXIT))
+      if (ioctl(pidfd, PIDFD_GET_INFO, info) < 0) return null
+      if ((info.readUInt32LE(0) & PIDFD_INFO_EXIT) === 0) return null
+      return exitFromStatus(info.readInt32LE(PIDFD_INFO_EXIT_AT), 'pidfd')
     },
   }
 }

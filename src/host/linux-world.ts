@@ -1,5 +1,5 @@
 /**
- * The World on Linux: one object per part, put together here. The only state of its own is the one timer.
+ * The World on Linux: one object per part, put together here. It has no state of its own.
  */
 import { randomBytes } from 'node:crypto'
 import { constants, openSync } from 'node:fs'
@@ -8,6 +8,7 @@ import { systemClock } from './clock.ts'
 import { Journal } from './journal.ts'
 import type { Libc } from './libc.ts'
 import { bootId, childrenOf } from './proc.ts'
+import { OneTimer } from './one-timer.ts'
 import type { StateDir } from './state-dir.ts'
 import { ulid } from './ulid.ts'
 import { LinuxLatches } from './linux-latches.ts'
@@ -17,9 +18,6 @@ import { NotifySockets } from './notify-sockets.ts'
 import { RunFiles } from './run-files.ts'
 import type { Hearing, World } from '../core/world.ts'
 import type { ModuleSpec } from '../core/plan.ts'
-
-/** A timer never sleeps longer: a mistake in the arithmetic must not last. */
-const SLEEP_MAX_MS = 30_000
 
 export interface LinuxWorldGiven {
   readonly state: StateDir
@@ -41,7 +39,7 @@ export class LinuxWorld implements World {
   readonly #libc: Libc | null
   readonly #sockets: NotifySockets
   #hearing: Hearing | null = null
-  #timer: NodeJS.Timeout | null = null
+  readonly #timer = new OneTimer(systemClock, () => this.#hearing?.woke())
 
   constructor(given: LinuxWorldGiven) {
     const { state, libc } = given
@@ -92,11 +90,7 @@ export class LinuxWorld implements World {
   }
 
   wakeAt(monoMs: number | null): void {
-    if (this.#timer) clearTimeout(this.#timer)
-    this.#timer = null
-    if (monoMs === null) return
-    const delayMs = Math.min(Math.max(0, monoMs - this.now().monoMs), SLEEP_MAX_MS)
-    this.#timer = setTimeout(() => this.#hearing?.woke(), delayMs)
+    this.#timer.at(monoMs)
   }
 
   soon(task: () => void): void {
@@ -124,7 +118,7 @@ export class LinuxWorld implements World {
   }
 
   close(): void {
-    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer.at(null)
     this.journal.flush()
     this.journal.close()
   }

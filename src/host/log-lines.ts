@@ -104,5 +104,3 @@ function wholeCharacters(bytes: Buffer, at: number, max: number): number {
   while (length > max - 4 && ((bytes[at + length] as number) & 0xc0) === 0x80) length--
   return length
 }
-
-export type { LogLine } from '../core/log-line.ts'

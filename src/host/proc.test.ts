@@ -145,8 +145,10 @@ test('an exit status that the kernel hides from us is unknown, not 0', async con
   if (process.getuid?.() !== 0) return context.skip('needs root')
   await withHoarder(async die => {
     const pid = await die('exit 7')
-    const script = `import('${import.meta.dirname}/proc.ts').then(p => console.log(p.readStat(${pid})?.exitCode))`
-    const spawned = spawn(process.execPath, ['-e', script], {
+    const script = `
+      const { readStat } = await import('${import.meta.dirname}/proc.ts')
+      console.log(readStat(${pid})?.exitCode)`
+    const spawned = spawn(process.execPath, ['--input-type=module', '-e', script], {
       uid: 65534,
       gid: 65534,
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -7,8 +7,8 @@ import { alive, childrenOfMainThread, readStat } from './proc.ts'
 import { killSurvivors, type RunIdentity, type SurvivorOptions, survivors } from './process-tree.ts'
 
 /**
- * Nasty trees. Each leaves one or more processes behind, says their pids and `done`, then waits to be told to end
- * (or ends at once). The environment variable MARK_RUN_ID is the run's unless it is wiped.
+ * Nasty trees. Each leaves one or more processes behind, says their pids and `done`, then waits to be told to
+ * end (or ends at once). The environment variable MARK_RUN_ID is the run's unless it is wiped.
  */
 const TREES = `
 import os, sys, time

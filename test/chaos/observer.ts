@@ -16,7 +16,8 @@ import {
   statOf,
 } from './proc.ts'
 
-export type Role = 'module' | 'keeper' | 'daemon' | 'waiting' | 'other'
+/** `helper`: a process of a module that is not its main one. */
+export type Role = 'module' | 'helper' | 'keeper' | 'daemon' | 'waiting' | 'other'
 
 export interface Seen {
   readonly role: Role
@@ -92,7 +93,7 @@ export class Observer {
       this.modules.map(name => [name, all.filter(seen => seen.role === 'module' && seen.module === name)]),
     )
     for (const [name, runs] of modules) this.#judge(name, runs, atMs)
-    const marks = all.filter(seen => seen.role !== 'module' && seen.role !== 'other')
+    const marks = all.filter(seen => /keeper|daemon|waiting/.test(seen.role))
     const holder = holderOf(join(this.stateDir, 'keeper.lock'), new Set(marks.map(seen => seen.pid)))
     const keeper = marks.find(seen => seen.pid === holder) ?? null
     const daemon = marks.find(seen => seen.role === 'daemon' && seen.runId !== null) ?? null
@@ -163,10 +164,18 @@ export class Observer {
 
   #identify(stat: Stat, known: Seen | undefined, atMs: number): Seen {
     const same = known?.start === stat.start ? known : undefined
-    if (same && (same.role === 'module' || (same.role === 'other' && atMs - same.firstMs > YOUNG_MS))) return same
+    if (same && (same.role === 'module' || (same.role === 'other' && atMs - same.firstMs > YOUNG_MS)))
+      return same
     const found = this.#classify(stat)
     if (same && same.role === found.role && same.runId === found.runId) return same
-    const seen: Seen = { ...found, pid: stat.pid, start: stat.start, firstMs: atMs, lastMs: atMs, goneMs: null }
+    const seen: Seen = {
+      ...found,
+      pid: stat.pid,
+      start: stat.start,
+      firstMs: atMs,
+      lastMs: atMs,
+      goneMs: null,
+    }
     if (found.role === 'module' || (found.role === 'daemon' && found.runId !== null)) this.history.push(seen)
     return seen
   }
@@ -186,7 +195,7 @@ export class Observer {
     const ours = module !== '' && environ.get('MARK_STATE_DIR') === join(this.stateDir, 'state', module)
     // A session leader with a run's id is a main process; hooks and probes have none.
     if (ours && runId !== null && stat.session === stat.pid) return { role: 'module', module, runId }
-    return { role: ours ? 'waiting' : 'other', module, runId }
+    return { role: ours ? 'helper' : 'other', module, runId }
   }
 
   #forget(pid: number, seen: Seen, atMs: number): void {

@@ -63,6 +63,12 @@ interface Manifest {
   readonly devDependencies?: Record<string, string>
 }
 
+/** What package-lock.json says of one installed package. */
+interface Locked {
+  readonly dependencies?: Record<string, string>
+  readonly optionalDependencies?: Record<string, string>
+}
+
 const KINDS = ['dependencies', 'optionalDependencies', 'devDependencies'] as const
 
 export const dependencies: Rule = tree => {
@@ -82,6 +88,25 @@ export const dependencies: Rule = tree => {
       if (locked[name] !== version) say(`is ${version} here and ${locked[name]} in package-lock.json`)
       if (!decisions.some(text => text.includes(`\`${name}\``))) say('has no page in docs/decisions')
       if (kind === 'dependencies' && !isImported(tree, name)) say('is imported by nothing')
+    }
+  }
+  return violations
+}
+
+/**
+ * `npm ci` refuses a lock file that leaves out a package for another platform, and npm leaves it out when the
+ * registry it asked does not have it.
+ */
+export const lockFile: Rule = tree => {
+  const lock = JSON.parse(tree.texts.get('package-lock.json') ?? '{}') as {
+    packages?: Record<string, Locked>
+  }
+  const locked = lock.packages ?? {}
+  const violations: string[] = []
+  for (const [path, entry] of Object.entries(locked)) {
+    for (const name of Object.keys({ ...entry.dependencies, ...entry.optionalDependencies })) {
+      const isThere = locked[`node_modules/${name}`] ?? locked[`${path}/node_modules/${name}`]
+      if (!isThere) violations.push(`package-lock.json: ${path} needs ${name}, which is left out`)
     }
   }
   return violations

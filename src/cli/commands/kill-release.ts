@@ -22,9 +22,7 @@ export async function release(context: CliContext, typed: string, reason: string
   const id = fullId(state, typed)
   if (id === 'KILL') rmSync(state.killFile, { force: true })
   else if (!(await releaseByKeeper(context, state, id, reason))) releaseAlone(state, id)
-  context.out(
-    `released ${visible(id)}. What it stopped stays stopped: \`mark start M\` or \`mark up\` starts it.`,
-  )
+  context.out(`released ${visible(id)}. What it stopped stays stopped until \`mark start M\`.`)
   return 0
 }
 

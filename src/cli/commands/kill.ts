@@ -80,11 +80,14 @@ async function carryOut(
   plan: Plan | null,
   order: Kill,
 ): Promise<number> {
+  const ran = liveRuns(state)
+    .filter(run => covers(order.scope, run.module, plan))
+    .map(run => run.module)
   const keeper = await reach(state, order)
   if (keeper === null) return await killAlone(context, state, plan, order)
   try {
     const graceMs = Math.max(0, ...(plan?.modules ?? []).map(spec => spec.stop.graceMs))
-    const done = await watchKill(context, keeper, plan, order, graceMs + MARGIN_MS)
+    const done = await watchKill(context, { keeper, plan, order, ran, timeoutMs: graceMs + MARGIN_MS })
     return done ?? (await killAlone(context, state, plan, order))
   } finally {
     keeper.close()
@@ -112,14 +115,18 @@ async function reach(state: StateDir, order: Kill): Promise<KeeperClient | null>
   }
 }
 
+interface Accepted {
+  readonly keeper: KeeperClient
+  readonly plan: Plan | null
+  readonly order: Kill
+  /** Modules in scope that lived just before. */
+  readonly ran: readonly string[]
+  readonly timeoutMs: number
+}
+
 /** Follows the keeper until nothing in scope lives; null when it was lost or is too slow. */
-async function watchKill(
-  context: CliContext,
-  keeper: KeeperClient,
-  plan: Plan | null,
-  order: Kill,
-  timeoutMs: number,
-): Promise<number | null> {
+async function watchKill(context: CliContext, given: Accepted): Promise<number | null> {
+  const { keeper, plan, order, ran } = given
   let follow: Follow
   try {
     follow = await Follow.start(keeper)
@@ -133,12 +140,12 @@ async function watchKill(
     [...follow.views.values()]
       .filter(view => view.pid !== null && covers(order.scope, view.name, plan))
       .map(view => view.name)
-  const first = live()
+  const names = ran.join(', ')
   if (order.level === 'pause') {
-    context.out(`told to pause: ${first.join(', ') || 'nothing runs in scope'} (halt files written).`)
+    context.out(`told to pause: ${names || 'nothing runs in scope'} (halt files written).`)
   } else {
-    context.out(first.length > 0 ? `stopping: ${first.join(', ')}.` : 'stopping: nothing in scope ran.')
-    const how = await follow.until(() => live().length === 0, timeoutMs)
+    context.out(ran.length > 0 ? `stopping: ${names}.` : 'stopping: nothing in scope ran.')
+    const how = await follow.until(() => live().length === 0, given.timeoutMs)
     if (how !== 'met') return null
   }
   const note = await settledNote(follow, order)

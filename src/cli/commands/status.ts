@@ -2,10 +2,13 @@
  * `mark status`: the fleet at a glance. Always prints what it knows, from disk if need be; exit 3 if nothing runs.
  */
 import { existsSync } from 'node:fs'
+import { MarkError } from '../../core/errors.ts'
 import { describeExit } from '../../core/exit.ts'
 import type { KillView, ModuleView, StatusDocument } from '../../core/view.ts'
 import type { CliContext } from '../context.ts'
-import { askFleet, revive } from '../fleet.ts'
+import { diskStatus, readDisk } from '../disk.ts'
+import { askFleet, type FleetAnswer, revive } from '../fleet.ts'
+import { loadPlan } from '../load-plan.ts'
 import { paintFleet, paintHealth, paintState } from '../paint.ts'
 import { bytes, type Column, percent, span, table } from '../table.ts'
 import { visibleCell } from '../visible.ts'
@@ -14,16 +17,29 @@ const NOTHING_RUNS = 3
 
 export async function status(context: CliContext): Promise<number> {
   const answer = await askFleet(context)
-  const document = answer.document
+  const document = (await neverStarted(context, answer)) ?? answer.document
   if (context.options.json) context.json(document)
   else for (const line of statusLines(document, context)) context.out(line)
   if (answer.deserted) {
     const keeper = await revive(context)
     keeper.close()
-  } else if (document.modules.length === 0 && !existsSync(context.stateDir().plan)) {
-    context.note('nothing was started here yet: `mark up` starts it.')
   }
   return document.modules.some(module => module.pid !== null) ? 0 : NOTHING_RUNS
+}
+
+/** A fleet that was never started is shown as mark.yaml declares it. */
+async function neverStarted(context: CliContext, answer: FleetAnswer): Promise<StatusDocument | null> {
+  const state = context.stateDir()
+  if (answer.source !== 'disk' || existsSync(state.plan) || context.place().configFile === null) return null
+  context.note('nothing was started here yet: `mark up` starts it.')
+  try {
+    const { plan } = await loadPlan(context)
+    return diskStatus(state, { ...readDisk(state), plan })
+  } catch (error) {
+    if (!(error instanceof MarkError)) throw error
+    context.note('the configuration cannot be read: `mark check` says why.')
+    return null
+  }
 }
 
 /** Everything `mark status` prints, as lines. */

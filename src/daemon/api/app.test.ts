@@ -152,7 +152,7 @@ test('kill and release are checked and passed on', async () => {
   assert.equal(asks.length, 3)
 })
 
-test('the same Idempotency-Key has one effect, also at the same time; another request with it is refused', async () => {
+test('an Idempotency-Key has one effect, and serves one request only', async () => {
   const { post, asks } = bench()
   const headers = { 'idempotency-key': 'abc' }
   const answers = await Promise.all([1, 2, 3].map(() => post('/api/v1/modules/vida/restart', {}, headers)))
@@ -164,7 +164,7 @@ test('the same Idempotency-Key has one effect, also at the same time; another re
   assert.equal((await post('/api/v1/modules/vida/stop', {}, headers)).status, 422)
 })
 
-test('what the keeper refuses is told with its code; what failed of the keeper may be asked again', async () => {
+test('what the keeper refuses is told; what failed may be asked again', async () => {
   let away = true
   const { post } = bench({
     ask: async () => {
@@ -182,7 +182,7 @@ test('what the keeper refuses is told with its code; what failed of the keeper m
 test('our own fault says nothing of itself', async () => {
   const { ask, failures } = bench({
     fleet: () => {
-      throw new Error('secret path /root/x')
+      throw new Error('secret path /srv/x')
     },
   })
   const response = await ask('/api/v1/fleet')
@@ -192,7 +192,7 @@ test('our own fault says nothing of itself', async () => {
   assert.equal(failures.length, 1)
 })
 
-test('events come with a cursor; unknown parameters, bad numbers and forged cursors are refused', async () => {
+test('events come with a cursor; what is unknown or forged is refused', async () => {
   const { ask } = bench()
   const first = (await (await ask('/api/v1/events?limit=1')).json()) as { next_cursor: string }
   assert.equal((await ask(`/api/v1/events?cursor=${first.next_cursor}`)).status, 200)

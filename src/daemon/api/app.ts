@@ -1,6 +1,7 @@
 /**
- * The HTTP API (SPEC 7): reads of the fleet, its events, exits and logs; commands, which are passed on to the keeper by
- * module name. No call carries a command line, an environment or a path. Transport and credentials are the server's.
+ * The HTTP API (SPEC 7): reads of the fleet, its events, exits and logs; commands, which are passed on to the
+ * keeper by module name. No call carries a command line, an environment or a path. Transport and credentials
+ * are the server's.
  */
 import { type Context, Hono } from 'hono'
 import { MarkError } from '../../core/errors.ts'
@@ -28,7 +29,9 @@ const RUN_ID = /^[0-9A-HJKMNP-TV-Z]{26}$/
 /** Who asked, in the journal: the file's permission is the credential, so no name is known. */
 const BY = 'api'
 
-/** `hosts`: values of Host that are served; any request with an Origin comes from a browser and is refused. */
+/**
+ * `hosts`: values of Host that are served; any request with an Origin comes from a browser and is refused.
+ */
 export function makeApp(deps: ApiDeps, hosts: readonly string[]): Hono {
   const app = new Hono()
   app.use(async (context, next) => {

@@ -1,6 +1,6 @@
 /**
- * Answers to requests with an Idempotency-Key: the same request again gets the answer of the first, without a second
- * effect; also while the first is still under way. Bounded: the oldest keys are forgotten.
+ * Answers to requests with an Idempotency-Key: the same request again gets the answer of the first, without a
+ * second effect; also while the first is still under way. Bounded: the oldest keys are forgotten.
  */
 import { createHash } from 'node:crypto'
 import { problem, usage } from './problem.ts'
@@ -16,7 +16,10 @@ const KEY = /^[\x21-\x7e]{1,255}$/
 export class Idempotency {
   readonly #kept = new Map<string, Kept>()
 
-  /** Runs `work` once per key. A key used for another request is refused with 422. Failures (5xx) are not kept. */
+  /**
+   * Runs `work` once per key. A key used for another request is refused with 422. Failures (5xx) are not
+   * kept.
+   */
   async once(key: string | undefined, request: string, work: () => Promise<Response>): Promise<Response> {
     if (key === undefined) return work()
     if (!KEY.test(key)) throw usage('An Idempotency-Key has 1 to 255 printable characters.')

@@ -1,6 +1,6 @@
 /**
- * GET /modules/{m}/logs: the newest lines that fit, going back through the log in pieces, with a bound on how far one
- * request looks. The cursor leads on to older lines.
+ * GET /modules/{m}/logs: the newest lines that fit, going back through the log in pieces, with a bound on how
+ * far one request looks. The cursor leads on to older lines.
  */
 import type { LogRecord } from '../../contract/api.ts'
 import { LOG_LEVELS, type LogLevel, type LogLine } from '../../core/log-line.ts'

@@ -1,6 +1,6 @@
 /**
- * Parses what a request brings: names, numbers, times, cursors and bodies. Everything not known is refused with a
- * sentence; nothing is guessed.
+ * Parses what a request brings: names, numbers, times, cursors and bodies. Everything not known is refused
+ * with a sentence; nothing is guessed.
  */
 import type { Context } from 'hono'
 import { MarkError } from '../../core/errors.ts'

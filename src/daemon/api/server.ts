@@ -1,6 +1,6 @@
 /**
- * Serves the API on daemon.sock. The file is 0600 from its first moment; its permission is the credential. Limits on
- * headers, times and connections keep a bad client from costing anything.
+ * Serves the API on daemon.sock. The file is 0600 from its first moment; its permission is the credential.
+ * Limits on headers, times and connections keep a bad client from costing anything.
  */
 import { rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'

@@ -1,7 +1,7 @@
 /**
- * GET /stream: server-sent events. First a snapshot of the fleet, then what changed: `module`, `fleet`, `event`. Events
- * carry their place in the journal as `id`, and a client that comes back with Last-Event-ID gets what it missed. A
- * client that does not read is dropped at 1 MB: nobody's slowness costs memory.
+ * GET /stream: server-sent events. First a snapshot of the fleet, then what changed: `module`, `fleet`,
+ * `event`. Events carry their place in the journal as `id`, and a client that comes back with Last-Event-ID
+ * gets what it missed. A client that does not read is dropped at 1 MB: nobody's slowness costs memory.
  */
 import type { EventPage } from '../../contract/api.ts'
 import type { FleetEvent } from '../../core/view.ts'

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, test } from 'node:test'
+import type { EventPage, EventQuery } from '../../contract/api.ts'
 import type { FleetEvent } from '../../core/view.ts'
 import { Journal } from '../../host/journal.ts'
 import { readJournal } from '../../host/journal-reader.ts'
@@ -200,8 +201,8 @@ test('pages of events go back to the first without a gap or a double', async () 
   const seen: number[] = []
   let beforeId: number | null = null
   for (;;) {
-    const query = { module: 'luka', sinceMs: null, beforeId, afterId: null, limit: 7 }
-    const page = importer.read(store => queries.findEvents(store, query))
+    const query: EventQuery = { module: 'luka', sinceMs: null, beforeId, afterId: null, limit: 7 }
+    const page: EventPage = importer.read(store => queries.findEvents(store, query))
     seen.unshift(...page.events.map(event => event.seq))
     beforeId = page.firstId
     if (!page.more) break

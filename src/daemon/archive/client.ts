@@ -1,6 +1,6 @@
 /**
- * The archive as the rest of the daemon sees it: questions with a time limit, and a thread that may hang or die
- * without anyone else noticing more than a missing answer. Restarts a dead thread with backoff.
+ * The archive as the rest of the daemon sees it: questions with a time limit, and a thread that may hang or
+ * die without anyone else noticing more than a missing answer. Restarts a dead thread with backoff.
  */
 import { Worker } from 'node:worker_threads'
 import { MarkError } from '../../core/errors.ts'
@@ -25,6 +25,8 @@ const MAX_WAITING = 256
 const RESTART_MIN_MS = 200
 const RESTART_MAX_MS = 60_000
 const CLOSE_MS = 500
+/** Batches and answers are small; a thread that needs more is restarted. */
+const HEAP = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 }
 // A compiled package has `.js` beside this file, a checkout `.ts`.
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
 
@@ -96,7 +98,13 @@ export class ArchiveClient {
   }
 
   #start(): void {
-    const worker = new Worker(WORKER, { workerData: this.#setup, name: 'archive', env: {}, argv: [] })
+    const worker = new Worker(WORKER, {
+      workerData: this.#setup,
+      name: 'archive',
+      env: {},
+      argv: [],
+      resourceLimits: HEAP,
+    })
     this.#worker = worker
     worker.on('message', (message: FromArchive) => this.#heard(message))
     worker.on('error', (error: Error) =>

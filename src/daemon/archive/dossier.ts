@@ -1,10 +1,11 @@
 /**
- * Makes the dossier of one exit from the last output of that run: traceback, last 50 lines, fingerprint. Redacts
- * everything before it leaves this file. Pure but for the hash.
+ * Makes the dossier of one exit from the last output of that run: traceback, last 50 lines, fingerprint.
+ * Redacts everything before it leaves this file. Pure but for the hash.
  */
 import { createHash } from 'node:crypto'
 import type { Redactor } from '../../core/redact.ts'
-import { findTracebacks, fingerprintText, lineTemplate, type Traceback } from '../../core/traceback.ts'
+import { findTracebacks, fingerprintText, lineTemplate } from '../../core/traceback.ts'
+import type { Traceback } from '../../core/traceback-shape.ts'
 import type { DossierDraft } from './draft.ts'
 
 export interface ExitFacts {

@@ -1,7 +1,7 @@
 /**
- * Copies the keeper's journal into the archive, from the cursor, in batches. Owns the store: opens it, sets a corrupt
- * one aside and rebuilds it from the journal, waits and tries again after any other error. Never throws; `problem`
- * says what is wrong now. Never writes anything but archive.db.
+ * Copies the keeper's journal into the archive, from the cursor, in batches. Owns the store: opens it, sets a
+ * corrupt one aside and rebuilds it from the journal, waits and tries again after any other error. Never
+ * throws; `problem` says what is wrong now. Never writes anything but archive.db.
  */
 import { existsSync, renameSync } from 'node:fs'
 import type { FleetEvent } from '../../core/view.ts'

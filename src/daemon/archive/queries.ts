@@ -93,7 +93,8 @@ const KINDS = TRANSITION_KINDS.map(kind => `'${kind}'`).join(', ')
 export function findUptime(store: Store, module: string, fromMs: number, toMs: number): Uptime {
   const first = store
     .statement(
-      `SELECT id FROM events WHERE module = ? AND at_ms < ? AND kind IN ('ready', 'exited', 'stopped', 'completed')
+      `SELECT id FROM events WHERE module = ? AND at_ms < ?
+         AND kind IN ('ready', 'exited', 'stopped', 'completed')
        ORDER BY id DESC LIMIT 1`,
     )
     .get(module, fromMs)

@@ -55,7 +55,11 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX exits_by_module ON exits (module, at_ms);
    CREATE INDEX exits_by_dossier ON exits (dossier_id);
-   CREATE TABLE cursor (one INTEGER PRIMARY KEY CHECK (one = 1), journal_id TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;`,
+   CREATE TABLE cursor (
+     one INTEGER PRIMARY KEY CHECK (one = 1),
+     journal_id TEXT NOT NULL,
+     seq INTEGER NOT NULL
+   ) STRICT;`,
 ]
 
 export class SchemaNewer extends Error {

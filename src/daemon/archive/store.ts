@@ -1,7 +1,7 @@
 /**
- * The archive's one writer: events, exits and dossiers in SQLite (WAL). A batch and the cursor behind it are one
- * transaction, so an import may be repeated from anywhere without doubling anything. Every method may throw what
- * SQLite throws; the importer deals with it.
+ * The archive's one writer: events, exits and dossiers in SQLite (WAL). A batch and the cursor behind it are
+ * one transaction, so an import may be repeated from anywhere without doubling anything. Every method may
+ * throw what SQLite throws; the importer deals with it.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { FleetEvent } from '../../core/view.ts'
@@ -162,8 +162,8 @@ export class Store {
     const draft = dossier(event, { module, from, to: integer(data.log_offset) })
     const dossierId = draft ? this.#putDossier(module, timeOf(event), draft, notes.get(runId)) : null
     this.statement(
-      `INSERT INTO exits (run_id, module, at_ms, known, code, signal, core, oom, evidence, asked, uptime_s, reason,
-         fingerprint, dossier_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO exits (run_id, module, at_ms, known, code, signal, core, oom, evidence, asked, uptime_s,
+         reason, fingerprint, dossier_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ).run(
       runId,
       module,
@@ -185,8 +185,8 @@ export class Store {
 
   #putDossier(module: string, atMs: number, draft: DossierDraft, notes: RunNotes | undefined): number {
     const row = this.statement(
-      `INSERT INTO dossiers (module, fingerprint, first_at_ms, last_at_ms, count, exception_type, message, root_cause,
-         frame_file, frame_line, frame_function, traceback, lines, resources, heartbeat)
+      `INSERT INTO dossiers (module, fingerprint, first_at_ms, last_at_ms, count, exception_type, message,
+         root_cause, frame_file, frame_line, frame_function, traceback, lines, resources, heartbeat)
        VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (module, fingerprint) DO UPDATE SET count = count + 1, last_at_ms = excluded.last_at_ms,
          message = excluded.message, frame_line = excluded.frame_line, traceback = excluded.traceback,

@@ -1,6 +1,6 @@
 /**
- * The archive's thread: SQLite, journal reading and dossiers, so that a slow disk or a locked file stops nothing but
- * the archive. Started only by client.ts. Ends when it is told to, or with the daemon.
+ * The archive's thread: SQLite, journal reading and dossiers, so that a slow disk or a locked file stops
+ * nothing but the archive. Started only by client.ts. Ends when it is told to, or with the daemon.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type Redactor, redactor } from '../../core/redact.ts'
@@ -43,7 +43,10 @@ function dossierOf(event: FleetEvent, span: Span): DossierDraft | null {
   return makeDossier(exit, outputOf(span), redact)
 }
 
-/** The end of what this run wrote; empty when it is not known where the run began or ended, or nothing is left. */
+/**
+ * The end of what this run wrote; empty when it is not known where the run began or ended, or nothing is
+ * left.
+ */
 function outputOf(span: Span): string {
   if (span.from === null || span.to === null || span.to <= span.from) return ''
   try {

@@ -1,7 +1,8 @@
 /**
- * Evidence of exits for the time when no keeper is there: a pidfd of every live run. When one fires, the exit is
- * read (the zombie first, then the pidfd once init has reaped it) and kept; it is written to
- * runs/<run_id>.exit only if the keeper could not have seen it. Never signals anything, never invents an exit.
+ * Evidence of exits for the time when no keeper is there: a pidfd of every live run. When one fires, the exit
+ * is read (the zombie first, then the pidfd once init has reaped it) and kept; it is written to
+ * runs/<run_id>.exit only if the keeper could not have seen it. Never signals anything, never invents an
+ * exit.
  */
 import type { Exit } from '../../core/exit.ts'
 import { formatUtc } from '../../core/time.ts'

@@ -1,6 +1,6 @@
 /**
- * As whom, where and with which environment a module's exec probe runs. Worked out once per run, and only for modules
- * that have such a probe. The values of secrets stay in memory and in the probe's environment.
+ * As whom, where and with which environment a module's exec probe runs. Worked out once per run, and only for
+ * modules that have such a probe. The values of secrets stay in memory and in the probe's environment.
  */
 import { MarkError } from '../../core/errors.ts'
 import type { ModuleSpec, Plan } from '../../core/plan.ts'

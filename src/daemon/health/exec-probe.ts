@@ -1,6 +1,6 @@
 /**
- * Runs a probe's command as the module: argv only, its user, environment and directory, a session of its own, ended
- * with its whole group when its time is up. A failed probe is a result, never an error.
+ * Runs a probe's command as the module: argv only, its user, environment and directory, a session of its own,
+ * ended with its whole group when its time is up. A failed probe is a result, never an error.
  */
 import type { ProbeResult } from '../../core/health.ts'
 import { runHook } from '../../host/child-process.ts'

@@ -1,6 +1,6 @@
 /**
- * Logs for the prober: waits for a line of one run that fits a pattern, and looks how long a log has been silent.
- * Reads only; a log that cannot be read is one without lines.
+ * Logs for the prober: waits for a line of one run that fits a pattern, and looks how long a log has been
+ * silent. Reads only; a log that cannot be read is one without lines.
  */
 import { statSync } from 'node:fs'
 import type { Clock } from '../../host/clock.ts'

@@ -1,6 +1,6 @@
 /**
- * Asks a module one question, once: http, tcp or exec. Always answers within its timeout, follows no redirect, reads
- * no more than it needs and never rejects: a failed probe is a result, not an error.
+ * Asks a module one question, once: http, tcp or exec. Always answers within its timeout, follows no
+ * redirect, reads no more than it needs and never rejects: a failed probe is a result, not an error.
  */
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
@@ -19,7 +19,10 @@ export function runProbe(probe: Probe, timeoutMs: number, place: ExecPlace | nul
   return execProbe(probe.argv, timeoutMs, place)
 }
 
-/** 2xx and 3xx are good. A body is drained up to 64 KB, so that a server that hangs in its answer is found out. */
+/**
+ * 2xx and 3xx are good. A body is drained up to 64 KB, so that a server that hangs in its answer is found
+ * out.
+ */
 export function httpProbe(url: string, timeoutMs: number): Promise<ProbeResult> {
   return new Promise(resolve => {
     const done = (ok: boolean, reason: string): void => {
@@ -66,7 +69,9 @@ export function tcpProbe(host: string, port: number, timeoutMs: number): Promise
   })
 }
 
-/** `connect ECONNREFUSED 127.0.0.1:8080`; a failure to several addresses at once carries its causes inside. */
+/**
+ * `connect ECONNREFUSED 127.0.0.1:8080`; a failure to several addresses at once carries its causes inside.
+ */
 function reasonOf(error: Error): string {
   const inner = (error as { errors?: unknown }).errors
   const first = Array.isArray(inner) ? inner.find(one => one instanceof Error) : null

@@ -22,8 +22,8 @@ export interface ProbedRun {
 }
 
 /**
- * The runs of a module that may have to be probed: its own, and the incoming one of a reload, which the keeper shows
- * as a spare. Run ids sort by time, so an older spare is the run that is being replaced.
+ * The runs of a module that may have to be probed: its own, and the incoming one of a reload, which the
+ * keeper shows as a spare. Run ids sort by time, so an older spare is the run that is being replaced.
  */
 export function runsOf(view: ModuleView): ModuleView[] {
   const incoming = view.spares.find(

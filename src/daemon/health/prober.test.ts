@@ -103,7 +103,7 @@ test('a run that is not ready in time is told so, with the last reason', async (
   prober.close()
 })
 
-test('while the keeper is away the timeout stands still, and what was found is told when it is back', async () => {
+test('while the keeper is away the timeout stands still, and what was found waits', async () => {
   const { prober, pass, answer, told } = bench({ ready })
   prober.observe(view('starting'))
   await pass(5000)

@@ -1,7 +1,8 @@
 /**
- * Watches every run that is to be probed: readiness while it starts, health and silence once it is ready. Tells the
- * keeper only when a verdict changes, and everything again after the link was down (levels, not edges). One timer for
- * all runs; one probe at a time per run. Decides nothing about restarts and never ends a process of a module.
+ * Watches every run that is to be probed: readiness while it starts, health and silence once it is ready.
+ * Tells the keeper only when a verdict changes, and everything again after the link was down (levels, not
+ * edges). One timer for all runs; one probe at a time per run. Decides nothing about restarts and never ends
+ * a process of a module.
  */
 import {
   type ProbeResult,
@@ -274,7 +275,9 @@ function probed(view: ModuleView): boolean {
   return view.run_id !== null && (view.state === 'starting' || view.state === 'ready')
 }
 
-/** Monotonic start of a run, from its wall time: only used for the start period, so a clock step does little. */
+/**
+ * Monotonic start of a run, from its wall time: only used for the start period, so a clock step does little.
+ */
 function startedMs(view: ModuleView, clock: Clock): number {
   const now = clock.now()
   const wallMs = view.started_at === null ? Number.NaN : Date.parse(view.started_at)

@@ -1,6 +1,6 @@
 /**
- * Bytes on disk of files and directories, counted as `du` does (allocated blocks), without following links and with a
- * bound on the work. Never throws: what cannot be read counts nothing.
+ * Bytes on disk of files and directories, counted as `du` does (allocated blocks), without following links
+ * and with a bound on the work. Never throws: what cannot be read counts nothing.
  */
 import type { Dirent } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'

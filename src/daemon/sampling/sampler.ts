@@ -1,8 +1,10 @@
 /**
- * What each run uses: CPU and memory of its whole tree once a second, its tree once in 5 s, descriptors and disk once
- * a minute. Keeps the last 60 samples per module in memory. Reads /proc and sizes of files; never signals.
+ * What each run uses: CPU and memory of its whole tree once a second, its tree once in 5 s, descriptors and
+ * disk once a minute. Keeps the last 60 samples per module in memory. Reads /proc and sizes of files; never
+ * signals.
  */
 import { cpuPercent, pushSample, type ResourceSample, type TreeSample } from '../../core/resource.ts'
+import { formatUtc } from '../../core/time.ts'
 import type { Clock } from '../../host/clock.ts'
 import { childrenOf, fdCount, readStat } from '../../host/proc.ts'
 import { diskUse } from './disk-use.ts'
@@ -11,6 +13,15 @@ export interface SampledRun {
   readonly module: string
   readonly runId: string
   readonly pid: number
+}
+
+export interface RunHistory {
+  readonly samples: readonly {
+    readonly at: string
+    readonly cpu_percent: number | null
+    readonly memory_bytes: number
+  }[]
+  readonly fds: number | null
 }
 
 interface Sampled {
@@ -59,7 +70,14 @@ export class Sampler {
     }
     for (const run of runs) {
       if (this.#runs.has(run.module)) continue
-      this.#runs.set(run.module, { run, tree: [run.pid], treeAtMs: 0, last: null, ring: [], fds: null })
+      this.#runs.set(run.module, {
+        run,
+        tree: [run.pid],
+        treeAtMs: Number.NEGATIVE_INFINITY,
+        last: null,
+        ring: [],
+        fds: null,
+      })
     }
     const known = new Set(modules)
     for (const module of this.#disks.keys()) if (!known.has(module)) this.#disks.delete(module)
@@ -87,12 +105,14 @@ export class Sampler {
     }
   }
 
-  /** The last minute of a run, for its dossier; null when it is not known. */
-  history(runId: string): { samples: readonly ResourceSample[]; fds: number | null } | null {
-    for (const sampled of this.#runs.values()) {
-      if (sampled.run.runId === runId) return { samples: sampled.ring, fds: sampled.fds }
-    }
-    return null
+  /** The last minute of a run as its dossier shows it; null when it is not known. */
+  history(runId: string): RunHistory | null {
+    const sampled = [...this.#runs.values()].find(one => one.run.runId === runId)
+    if (!sampled) return null
+    const samples = sampled.ring.map(({ wallMs, cpuPercent: cpu_percent, memoryBytes: memory_bytes }) => {
+      return { at: formatUtc(wallMs), cpu_percent, memory_bytes }
+    })
+    return { samples, fds: sampled.fds }
   }
 
   /** One round; called by the timer, and by tests. */
@@ -117,7 +137,7 @@ export class Sampler {
   }
 
   #sampleRun(sampled: Sampled, monoMs: number, wallMs: number): void {
-    if (monoMs - sampled.treeAtMs >= TREE_MS || sampled.treeAtMs === 0) {
+    if (monoMs - sampled.treeAtMs >= TREE_MS) {
       if (Math.floor(monoMs / SLOW_MS) !== Math.floor(sampled.treeAtMs / SLOW_MS))
         sampled.fds = fdCount(sampled.run.pid)
       sampled.tree = treeOf(sampled.run.pid)
@@ -146,10 +166,11 @@ export class Sampler {
   }
 
   #arm(): void {
-    if (this.#timer) clearTimeout(this.#timer)
-    this.#timer = null
-    if (this.#runs.size === 0 && this.#disks.size === 0) return
-    this.#timer = setTimeout(() => this.sample(), SAMPLE_MS)
+    if (this.#timer || (this.#runs.size === 0 && this.#disks.size === 0)) return
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      this.sample()
+    }, SAMPLE_MS)
     this.#timer.unref()
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Uptime of the last 30 days per module, ready to be shown: asked from the archive when a module's events changed and
- * otherwise carried on in time. What the archive does not tell stays null.
+ * Uptime of the last 30 days per module, ready to be shown: asked from the archive when a module's events
+ * changed and otherwise carried on in time. What the archive does not tell stays null.
  */
 import { type Uptime, uptimePercent } from '../../core/uptime.ts'
 import type { Clock } from '../../host/clock.ts'

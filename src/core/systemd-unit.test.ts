@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { systemdUnit, unitName } from './systemd-unit.ts'
+
+const GIVEN = {
+  fleet: 'sipa',
+  scope: 'system',
+  account: null,
+  flock: '/usr/bin/flock',
+  lock: '/srv/sipa/.mark/keeper.lock',
+  keeper: ['/opt/node', '/opt/keeper/main.js', '--state-dir', '/srv/sipa/.mark'],
+  mark: ['/opt/bin/mark', '--state-dir', '/srv/sipa/.mark'],
+  directory: '/srv/sipa',
+  path: '/usr/bin:/bin',
+  stopMs: 90_000,
+} as const
+
+test('the unit has every directive that keeps modules alive while MARK is replaced', () => {
+  const unit = systemdUnit(GIVEN)
+  for (const line of [
+    'Type=notify',
+    'KillMode=process',
+    'Restart=always',
+    'RestartSec=0',
+    'StartLimitIntervalSec=0',
+    'Delegate=yes',
+    'OOMPolicy=continue',
+    'TimeoutStopSec=150',
+    'ExecStop=/opt/bin/mark --state-dir /srv/sipa/.mark down',
+    'WantedBy=multi-user.target',
+  ]) {
+    assert.ok(unit.split('\n').includes(line), line)
+  }
+  assert.match(
+    unit,
+    /^ExecStart=\/usr\/bin\/flock -F -n -E 75 \/srv\/sipa\/\.mark\/keeper\.lock \/opt\/node /m,
+  )
+  assert.match(unit, /^WatchdogSec=/m)
+  assert.doesNotMatch(unit, /MemoryDenyWriteExecute|^User=/m)
+})
+
+test('a user unit starts with the user and an account runs a system unit', () => {
+  assert.match(systemdUnit({ ...GIVEN, scope: 'user' }), /^WantedBy=default\.target$/m)
+  assert.match(systemdUnit({ ...GIVEN, account: 'trader' }), /^User=trader$/m)
+  assert.equal(unitName('sipa'), 'mark-sipa.service')
+})
+
+test('blanks, quotes, percent and dollar signs in a path reach the program unchanged', () => {
+  const unit = systemdUnit({ ...GIVEN, lock: '/my "fleet"/100%/$HOME/lock' })
+  assert.ok(unit.includes('"/my \\"fleet\\"/100%%/$$HOME/lock"'))
+})

@@ -1,0 +1,151 @@
+/**
+ * A copy of the paper fleet in a directory and on ports of its own, driven through `bin/mark`. Ends what it started,
+ * and only that: processes are found by this fleet's state directory, never by a name.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { isSame, Observer } from './observer.ts'
+import { statOf } from './proc.ts'
+
+const ROOT = dirname(dirname(import.meta.dirname))
+const EXAMPLE = join(ROOT, 'examples', 'paper-fleet')
+const NAMES = ['EXCHANGE', 'VIDA', 'LUKA', 'LUKA_PING', 'ROKO', 'NANA', 'TEEA', 'JAAN']
+/** Below the range from which Linux takes ports of outgoing connections. */
+const FIRST_PORT = 20_000
+const BLOCK = 10
+const BLOCKS = 1_200
+const END_ROUNDS = 200
+
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export class PaperFleet {
+  readonly dir: string
+  readonly stateDir: string
+  readonly modules: readonly string[]
+  readonly #env: NodeJS.ProcessEnv
+  readonly #guard: Server
+  readonly #commands = new Set<ChildProcess>()
+
+  private constructor(dir: string, env: NodeJS.ProcessEnv, guard: Server) {
+    this.dir = dir
+    this.stateDir = join(dir, '.mark')
+    this.#env = env
+    this.#guard = guard
+    const config = readFileSync(join(dir, 'mark.yaml'), 'utf8')
+    const modules = config.slice(config.indexOf('\nmodules:'), config.indexOf('\ngroups:'))
+    this.modules = [...modules.matchAll(/^ {2}([a-z][a-z0-9_-]*):/gm)].map(match => match[1] as string)
+  }
+
+  /** `into`: null makes a new directory below the temporary one. */
+  static async make(
+    into: string | null,
+    callerEnv: NodeJS.ProcessEnv,
+    extra: Readonly<Record<string, string>>,
+  ): Promise<PaperFleet> {
+    const dir = into ?? mkdtempSync(join(tmpdir(), 'mark-chaos-'))
+    mkdirSync(dir, { recursive: true })
+    if (existsSync(join(dir, '.mark'))) throw new Error(`${dir} holds a fleet already`)
+    const skip = new Set(['.mark', '__pycache__', 'node_modules', '.paper'])
+    cpSync(EXAMPLE, dir, { recursive: true, filter: source => !skip.has(basename(source)) })
+    const { guard, base } = await reservePorts()
+    const clean = Object.entries(callerEnv).filter(
+      ([name]) => !/^(MARK_|NODE_|NOTIFY_SOCKET|npm_)/.test(name),
+    )
+    const ports = NAMES.map((name, index) => [`${name}_PORT`, String(base + 1 + index)])
+    const env = { ...Object.fromEntries([...clean, ...ports]), MARK_NODE: process.execPath, ...extra }
+    return new PaperFleet(dir, env, guard)
+  }
+
+  mark(words: readonly string[], timeoutMs: number): Promise<Ended> {
+    return this.#run(join(ROOT, 'bin', 'mark'), words, timeoutMs)
+  }
+
+  verify(settled: boolean): Promise<Ended> {
+    const words = ['verify.py', join(this.stateDir, 'state'), '--json', ...(settled ? ['--settled'] : [])]
+    return this.#run('python3', words, 60_000)
+  }
+
+  /** Ends every process of this fleet. Synchronous, so that a dying harness can still do it. Returns how many. */
+  end(): number {
+    for (const command of this.#commands) command.kill('SIGKILL')
+    const observer = new Observer(this.stateDir, this.modules)
+    let ended = 0
+    let quiet = 0
+    for (let round = 0; round < END_ROUNDS && quiet < 3; round++) {
+      const found = observer.everything()
+      quiet = found.length === 0 ? quiet + 1 : 0
+      // What would start others goes first.
+      const rank = (role: string): number => ['waiting', 'keeper', 'daemon'].indexOf(role) >>> 0
+      for (const seen of found.sort((a, b) => rank(a.role) - rank(b.role))) {
+        if (!isSame(statOf(seen.pid), seen)) continue
+        process.kill(seen.pid, 'SIGKILL')
+        ended++
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+    }
+    this.#guard.close()
+    return ended
+  }
+
+  /** Removes the directory and the sockets; only after `end`. */
+  remove(): void {
+    try {
+      const sockets = readlinkSync(join(this.stateDir, 'run'))
+      if (basename(dirname(sockets)).startsWith('mark')) rmSync(sockets, { recursive: true, force: true })
+    } catch {
+      // A keeper that left in good order took them along.
+    }
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  #run(file: string, words: readonly string[], timeoutMs: number): Promise<Ended> {
+    const child = spawn(file, words, { cwd: this.dir, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#commands.add(child)
+    const said = { stdout: '', stderr: '' }
+    child.stdout.on('data', text => {
+      said.stdout += text
+    })
+    child.stderr.on('data', text => {
+      said.stderr += text
+    })
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
+    return new Promise((resolve, reject) => {
+      child.on('error', reject)
+      child.on('close', code => {
+        clearTimeout(timer)
+        this.#commands.delete(child)
+        resolve({ code, ...said })
+      })
+    })
+  }
+}
+
+/** A block of ports nobody else's harness takes while its first port, the guard, is listened on. */
+async function reservePorts(): Promise<{ guard: Server; base: number }> {
+  const first = process.pid % BLOCKS
+  for (let tried = 0; tried < BLOCKS; tried++) {
+    const base = FIRST_PORT + ((first + tried) % BLOCKS) * BLOCK
+    const guard = await listenOn(base)
+    if (guard === null) continue
+    const others = await Promise.all(NAMES.map((_, index) => listenOn(base + 1 + index)))
+    for (const other of others) other?.close()
+    if (!others.includes(null)) return { guard: guard.unref(), base }
+    guard.close()
+  }
+  throw new Error('there is no block of free ports')
+}
+
+function listenOn(port: number): Promise<Server | null> {
+  return new Promise(resolve => {
+    const server = createServer()
+    server.once('error', () => resolve(null))
+    server.listen(port, '127.0.0.1', () => resolve(server))
+  })
+}

@@ -1,0 +1,56 @@
+/**
+ * `npm run chaos -- --kills N --seed S [--state DIR] [--keep]`: kills MARK and its modules with kill -9 over the paper
+ * fleet and judges what is left. Exit 0: nothing was lost or doubled; 1: something was, and the directory is kept; 2: the
+ * run was too thin to prove anything.
+ */
+import { parseArgs } from 'node:util'
+import { PaperFleet } from './fleet.ts'
+import { OK, run } from './run.ts'
+
+/** Each module crashes by itself about this often, s. */
+const CRASH_EVERY = '20'
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '40' },
+    seed: { type: 'string', default: String(Date.now() % 100_000) },
+    state: { type: 'string' },
+    keep: { type: 'boolean', default: false },
+  },
+})
+const kills = Number(values.kills)
+const seed = Number(values.seed)
+if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed)) {
+  process.stderr.write('usage: npm run chaos -- --kills N --seed S [--state DIR] [--keep]\n')
+  process.exit(2)
+}
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
+
+const fleet = await PaperFleet.make(values.state ?? null, process.env, { PAPER_CRASH_EVERY: CRASH_EVERY })
+say(`chaos: seed ${seed}, ${kills} kills, in ${fleet.dir}`)
+let ended = false
+const end = (): void => {
+  if (!ended) fleet.end()
+  ended = true
+}
+process.on('exit', end)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    end()
+    say(`interrupted; the directory stays: ${fleet.dir}`)
+    process.exit(1)
+  })
+}
+
+let status = 1
+try {
+  status = await run(fleet, { kills, seed, say })
+} catch (error) {
+  say(`FAIL the harness itself: ${(error as Error).stack}`)
+}
+end()
+const keep = status !== OK || values.keep || values.state !== undefined
+if (keep) say(`kept: ${fleet.dir}`)
+else fleet.remove()
+say(status === OK ? `OK seed ${seed}` : status === 1 ? `FAIL seed ${seed}` : `VOID seed ${seed}`)
+process.exit(status)
