@@ -1,5 +1,5 @@
 /**
- * `npm run check`: the one command before a commit. Format, lint, types side by side, then unit, house,
+ * `npm run check`: the one command before a commit. Format, lint, types, and the unit, house,
  * contract and story tests; under a minute. Exit 1 on any failure, with what failed printed in full. Runs on
  * Node 18 and later.
  */
@@ -15,14 +15,14 @@ const STATIC = [
   ['types (tsc)', node, [bin('tsc'), '-p', '.', '--pretty', 'false']],
 ]
 
-const steps = await Promise.all(
-  STATIC.map(async ([name, command, args]) => ({ name, ...(await run(command, args)) })),
-)
-for (const step of steps) tell(step)
-console.log('tests (unit, house, contracts, stories)')
+const staticSteps = STATIC.map(async ([name, command, args]) => {
+  const step = { name, ...(await run(command, args)) }
+  tell(step)
+  return step
+})
 const script = join(ROOT, 'scripts', 'test.js')
 const tests = await run(node, [script, '--fast', ...process.argv.slice(2)], { echo: true })
-steps.push({ name: 'tests', ...tests })
+const steps = [...(await Promise.all(staticSteps)), { name: 'tests', ...tests }]
 
 const failed = steps.filter(step => step.code !== 0)
 const seconds = steps.map(step => `${step.name} ${(step.tookMs / 1000).toFixed(1)} s`).join(', ')

@@ -122,6 +122,12 @@ const RULES: readonly [says: string, rule: Rule, bad: Record<string, string>, co
     /left-pad is not pinned exactly: \^1\.0\.0/,
   ],
   [
+    'the lock file leaves nothing out, so that `npm ci` accepts it',
+    paper.lockFile,
+    { 'package-lock.json': '{"packages":{"node_modules/a":{"optionalDependencies":{"b":"1.0.0"}}}}' },
+    /needs b, which is left out/,
+  ],
+  [
     'decisions are pages with numbers',
     paper.decisionPages,
     { 'docs/decisions/a.md': '# A\n' },

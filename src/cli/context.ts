@@ -1,6 +1,7 @@
 /**
- * What every command is given: the caller's environment, where the fleet lies, and how to talk. Data goes to `out`,
- * talk to `note` and `err`. Commands touch no stream, signal or process global themselves, so tests can run them.
+ * What every command is given: the caller's environment, where the fleet lies, and how to talk. Data goes
+ * to `out`, talk to `note` and `err`. Commands touch no stream, signal or process global themselves, so
+ * tests can run them.
  */
 import { MarkError } from '../core/errors.ts'
 import type { StateDir } from '../host/state-dir.ts'
@@ -52,7 +53,10 @@ export interface CliContext extends Omit<Border, 'columns'> {
   note(line: string): void
   json(value: unknown): void
   place(): Place
-  /** Paths of this fleet's state directory, which need not exist. Throws MARK_NOT_RUNNING where there is no fleet. */
+  /**
+   * Paths of this fleet's state directory, which need not exist. Throws MARK_NOT_RUNNING where there is no
+   * fleet.
+   */
   stateDir(): StateDir
   /** Who asks, as the journal keeps it. */
   readonly by: string

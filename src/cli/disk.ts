@@ -1,6 +1,6 @@
 /**
- * What a state directory says while nobody answers: plan, session, runs and kills, read without changing a byte.
- * A file that cannot be read is as good as absent here, and is named in `degraded`.
+ * What a state directory says while nobody answers: plan, session, runs and kills, read without changing a
+ * byte. A file that cannot be read is as good as absent here, and is named in `degraded`.
  */
 import { basename, dirname } from 'node:path'
 import { MarkError } from '../core/errors.ts'
@@ -49,7 +49,10 @@ export function everyLiveRun(state: StateDir): LiveRun[] {
   )
 }
 
-/** The status document from disk alone (`unsupervised`, `stopped`, or `degraded` when a keeper is there but mute). */
+/**
+ * The status document from disk alone (`unsupervised`, `stopped`, or `degraded` when a keeper is there but
+ * mute).
+ */
 export function diskStatus(state: StateDir, disk: Disk): StatusDocument {
   const latches = readLatches(state.latchDir)
   const unreadable = latches.unreadable.map(

@@ -1,6 +1,6 @@
 /**
- * How the fleet is, from the best source that answers: the daemon (it alone measures), the keeper, the disk. And the
- * keeper started again when a session is open but nobody keeps it.
+ * How the fleet is, from the best source that answers: the daemon (it alone measures), the keeper, the
+ * disk. And the keeper started again when a session is open but nobody keeps it.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { MarkError } from '../core/errors.ts'
@@ -70,7 +70,8 @@ export async function revive(context: CliContext): Promise<KeeperClient> {
 }
 
 /**
- * The keeper of a fleet that runs, revived if its session lost it. Throws MARK_NOT_RUNNING where nothing was started.
+ * The keeper of a fleet that runs, revived if its session lost it. Throws MARK_NOT_RUNNING where nothing
+ * was started.
  */
 export async function requireKeeper(context: CliContext): Promise<KeeperClient> {
   const keeper = await findKeeper(context)

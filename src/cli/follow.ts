@@ -1,5 +1,6 @@
 /**
- * A live copy of the fleet's state, fed by the keeper's pushes, and waiting on it: by event, never by polling.
+ * A live copy of the fleet's state, fed by the keeper's pushes, and waiting on it: by event, never by
+ * polling.
  */
 import type { Push } from '../contract/keeper.ts'
 import type { FleetEvent, ModuleView, StatusDocument } from '../core/view.ts'
@@ -46,7 +47,9 @@ export class Follow {
     this.#onEvent.push(callback)
   }
 
-  /** Asks for everything anew: after an answer, so that what is awaited is never judged by what was before. */
+  /**
+   * Asks for everything anew: after an answer, so that what is awaited is never judged by what was before.
+   */
   async refresh(): Promise<void> {
     const { modules, ...head } = (await this.keeper.ask({ ask: 'state' })) as StatusDocument
     this.head = head

@@ -1,6 +1,7 @@
 /**
- * Connects to the fleet's keeper, and starts one where none lives. Any number of commands may do this at once: the
- * lock decides, exactly one keeper comes out. It never takes a socket for life: only an answer counts.
+ * Connects to the fleet's keeper, and starts one where none lives. Any number of commands may do this at
+ * once: the lock decides, exactly one keeper comes out. It never takes a socket for life: only an answer
+ * counts.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +19,10 @@ const CONNECT_MS = 1_000
 /** Status of `flock -n` when somebody else holds the lock. */
 const LOCK_HELD = 75
 
-/** A keeper that answers, or null: nobody listens. Throws MARK_KEEPER_SILENT when one holds the lock but is mute. */
+/**
+ * A keeper that answers, or null: nobody listens. Throws MARK_KEEPER_SILENT when one holds the lock but is
+ * mute.
+ */
 export async function findKeeper(context: CliContext, timeoutMs = 2_000): Promise<KeeperClient | null> {
   const state = context.stateDir()
   const keeper = await attempt(state, timeoutMs)
@@ -79,8 +83,8 @@ export function keeperEnvironment(env: CliContext['env']): Record<string, string
 }
 
 /**
- * Tries until a keeper answers. `start`: makes a candidate; a candidate that finds the lock taken ends with 75, and
- * another is tried later, since the winner itself may be killed before it listens.
+ * Tries until a keeper answers. `start`: makes a candidate; a candidate that finds the lock taken ends
+ * with 75, and another is tried later, since the winner itself may be killed before it listens.
  */
 async function waitForKeeper(
   context: CliContext,

@@ -1,6 +1,7 @@
 /**
- * The configuration as the caller sees it now: resolved, proven, with the values of `env` secrets taken from the
- * caller's environment. The YAML and schema libraries are loaded only here, when a verb needs them.
+ * The configuration as the caller sees it now: resolved, proven, with the values of `env` secrets taken
+ * from the caller's environment. The YAML and schema libraries are loaded only here, when a verb needs
+ * them.
  */
 import { MarkError } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'

@@ -1,13 +1,13 @@
 /**
- * Log lines of several modules on one screen: coloured, padded names, levels by colour and as written, control bytes
- * made visible. Follows files, so it shows what modules write whether or not MARK is alive.
+ * Log lines of several modules on one screen: coloured, padded names, levels by colour and as written,
+ * control bytes made visible. Follows files, so it shows what modules write whether or not MARK is alive.
  */
 import { LOG_LEVELS, type LogLevel, type LogLine } from '../core/log-line.ts'
 import { formatUtc } from '../core/time.ts'
 import { followLog } from '../host/log-reader.ts'
 import type { CliContext } from './context.ts'
 import { nameStyle, type Style } from './paint.ts'
-import { pad } from './table.ts'
+import { clockTime, pad } from './table.ts'
 import { visible } from './visible.ts'
 
 export interface LogFilter {
@@ -19,8 +19,8 @@ export interface LogFilter {
 export const NO_FILTER: LogFilter = { level: null, grep: null, sinceMs: null }
 
 /**
- * Does a line pass? Lines without a level or time of their own go with the line above them (a traceback belongs to
- * its error), so a filter keeps that line's answer per module.
+ * Does a line pass? Lines without a level or time of their own go with the line above them (a traceback
+ * belongs to its error), so a filter keeps that line's answer per module.
  */
 export class LineFilter {
   readonly #filter: LogFilter
@@ -107,17 +107,16 @@ export class LogStream {
     const style = line.level === null ? undefined : LEVEL_STYLES[line.level]
     const text = visible(line.text)
     const time = this.#look.times ? `${timeColumn(line)} ` : ''
-    return `${paint(nameStyle(this.#names.indexOf(line.module)), `${name} |`)} ${paint('dim', time)}${style ? paint(style, text) : text}`
+    const head = paint(nameStyle(this.#names.indexOf(line.module)), `${name} |`)
+    return `${head} ${paint('dim', time)}${style ? paint(style, text) : text}`
   }
 }
 
 /** Local time with milliseconds; `~` before a time that is MARK's index, not the line's own. */
 function timeColumn(line: LogLine): string {
   if (line.timeMs === null) return ' '.repeat(13)
-  const at = new Date(line.timeMs)
-  const two = (value: number): string => String(value).padStart(2, '0')
-  const clock = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`
-  return `${line.exact ? ' ' : '~'}${clock}`
+  const thousandths = String(new Date(line.timeMs).getMilliseconds()).padStart(3, '0')
+  return `${line.exact ? ' ' : '~'}${clockTime(line.timeMs)}.${thousandths}`
 }
 
 function jsonLine(line: LogLine) {

@@ -1,6 +1,6 @@
 /**
- * Entry of the command line, and the only place of it that knows the process: arguments, environment, streams,
- * signals, exit status. A reader that went away (`mark logs | head`) is a quiet end.
+ * Entry of the command line, and the only place of it that knows the process: arguments, environment,
+ * streams, signals, exit status. A reader that went away (`mark logs | head`) is a quiet end.
  */
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'

@@ -1,6 +1,6 @@
 /**
- * Colours, and the sign that goes with each: what a colour says is always said by a sign or a word too. Gives text
- * back unchanged where colour is off.
+ * Colours, and the sign that goes with each: what a colour says is always said by a sign or a word too.
+ * Gives text back unchanged where colour is off.
  */
 import { styleText } from 'node:util'
 import type { FleetState, Health, ModuleState } from '../core/view.ts'

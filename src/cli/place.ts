@@ -1,5 +1,6 @@
 /**
- * Finds the fleet that a command means: its mark.yaml and its state directory (SPEC 2). Reads only; makes nothing.
+ * Finds the fleet that a command means: its mark.yaml and its state directory (SPEC 2). Reads only; makes
+ * nothing.
  */
 import { accessSync, constants, existsSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -19,7 +20,10 @@ export interface PlaceGiven {
   readonly stateDir: string | null
 }
 
-/** `--state-dir`, then MARK_STATE_DIR of the caller, then `.mark` beside the nearest mark.yaml (or a lone `.mark`). */
+/**
+ * `--state-dir`, then MARK_STATE_DIR of the caller, then `.mark` beside the nearest mark.yaml (or a lone
+ * `.mark`).
+ */
 export function findPlace(given: PlaceGiven): Place {
   const configFile =
     given.file === null ? upwards(given.cwd, 'mark.yaml') : configAt(resolve(given.cwd, given.file))
@@ -32,7 +36,10 @@ export function findPlace(given: PlaceGiven): Place {
   return { configFile, stateDir: alone === null ? null : real(alone) }
 }
 
-/** Paths of a state directory; the sockets are where its link `run` says, or where a new keeper will put them. */
+/**
+ * Paths of a state directory; the sockets are where its link `run` says, or where a new keeper will put
+ * them.
+ */
 export function openStateDir(dir: string, given: { env: PlaceGiven['env']; uid: number }): StateDir {
   const guess = socketDirFor(dir, { xdgRuntimeDir: given.env.XDG_RUNTIME_DIR, uid: given.uid }, canWrite)
   try {

@@ -1,6 +1,6 @@
 /**
- * The command line as commander sees it: verbs, options, help and usage errors. Each verb's code is imported when it
- * is used. Returns an exit status (SPEC 6), never throws and never ends the process.
+ * The command line as commander sees it: verbs, options, help and usage errors. Each verb's code is
+ * imported when it is used. Returns an exit status (SPEC 6), never throws and never ends the process.
  */
 import { Command, CommanderError } from 'commander'
 import { MarkError } from '../core/errors.ts'

@@ -47,7 +47,8 @@ export function transitionLine(
 ): string {
   const reason = view.reason && view.reason !== view.state ? `  ${visibleCell(view.reason)}` : ''
   const name = pad(visibleCell(view.name), nameWidth)
-  return `${clockTime(Date.now())}  ${name}  ${paintState(context.paintErr, view.state)}${context.paintErr('dim', reason)}`
+  const state = paintState(context.paintErr, view.state)
+  return `${clockTime(Date.now())}  ${name}  ${state}${context.paintErr('dim', reason)}`
 }
 
 const REDRAW_MS = 1000

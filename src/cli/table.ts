@@ -1,6 +1,6 @@
 /**
- * Plain tables and how quantities look in them. Widths are terminal columns, so that wide and combining characters
- * and colours do not shift a column. Cells must be safe to print already (visible.ts).
+ * Plain tables and how quantities look in them. Widths are terminal columns, so that wide and combining
+ * characters and colours do not shift a column. Cells must be safe to print already (visible.ts).
  */
 import stringWidth from 'string-width'
 
@@ -10,7 +10,8 @@ export interface Column {
 }
 
 /**
- * Lines of a table; the last column is cut with an ellipsis where a line would pass `width` (null: never cut).
+ * Lines of a table; the last column is cut with an ellipsis where a line would pass `width` (null: never
+ * cut).
  */
 export function table(
   columns: readonly Column[],

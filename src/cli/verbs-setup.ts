@@ -1,6 +1,6 @@
 /**
- * The verbs around a fleet's life: writing and checking mark.yaml, installing the unit, shell completion; and those
- * of the contract that this version does not have, which say so.
+ * The verbs around a fleet's life: writing and checking mark.yaml, installing the unit, shell completion;
+ * and those of the contract that this version does not have, which say so.
  */
 import type { Command } from 'commander'
 import { MarkError } from '../core/errors.ts'

@@ -1,7 +1,7 @@
 /**
- * Text that a module, a file or the network gave us, made safe to print: every control byte is shown as an escape,
- * so that no log line can move the cursor, rename the window, reorder text or hide what stands beside it.
- * Never loses a character: what is escaped can be read back.
+ * Text that a module, a file or the network gave us, made safe to print: every control byte is shown as an
+ * escape, so that no log line can move the cursor, rename the window, reorder text or hide what stands
+ * beside it. Never loses a character: what is escaped can be read back.
  */
 
 // C0 but tab, DEL, C1 (with the 8-bit CSI and OSC), bidirectional overrides and isolates, line separators.

@@ -1,5 +1,6 @@
 /**
- * What a host's facts mean for MARK: each a verdict and a sentence that says what is lost and what to do. Pure.
+ * What a host's facts mean for MARK: each a verdict and a sentence that says what is lost and what to do.
+ * Pure.
  */
 export type Verdict = 'ok' | 'degraded' | 'missing'
 
@@ -61,7 +62,7 @@ function processFindings(facts: Facts): Finding[] {
     say(
       'koffi',
       'degraded',
-      'koffi cannot be loaded: no subreaper, no pidfds, no notify sockets. Reinstall mark-keeper for this platform.',
+      'koffi cannot be loaded: no subreaper, no pidfds, no notify sockets. Reinstall mark-keeper.',
     )
   if (facts.pidfd) say('pidfd', 'ok', 'processes are held by pidfd.')
   else say('pidfd', 'degraded', 'no pidfds: adopted runs are watched through /proc.')
@@ -92,7 +93,7 @@ function resourceFindings(facts: Facts): Finding[] {
     say(
       'inotify',
       'degraded',
-      `only ${instances} instances and ${watches} watches: raise fs.inotify.max_user_instances and max_user_watches.`,
+      `only ${instances} instances and ${watches} watches: raise fs.inotify.max_user_*.`,
     )
   else say('inotify', 'ok', `${instances} instances, ${watches} watches.`)
   if (facts.openFiles !== null && facts.openFiles < 4096)
@@ -123,7 +124,7 @@ function placeFindings(facts: Facts): Finding[] {
     say(
       'file system',
       'missing',
-      `${kind}: locks and appends are not safe there. Put the state directory on a local disk with --state-dir.`,
+      `${kind}: locks and appends are not safe there. Use a local disk: --state-dir.`,
     )
   else
     say(

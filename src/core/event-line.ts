@@ -15,8 +15,7 @@ type Data = FleetEvent['data']
 const PHRASES: Readonly<Partial<Record<FleetEvent['kind'], (data: Data) => string>>> = {
   started: data => `pid ${text(data.pid)} (${text(data.start_reason)})`,
   exited: exitPhrase,
-  backoff: data =>
-    `${typeof data.delay_ms === 'number' ? formatDuration(data.delay_ms) : '?'}, attempt ${text(data.attempt)}${because(data)}`,
+  backoff: data => `${spanText(data.delay_ms)}, attempt ${text(data.attempt)}${because(data)}`,
   plan_applied: data => planPhrase(data),
   hook: data => `${text(data.hook)} ${data.ok === true ? 'succeeded' : `failed${because(data)}`}`,
   killed: data =>
@@ -33,7 +32,8 @@ function exitPhrase(data: Data): string {
         ? text(data.signal)
         : `exit ${text(data.code)}`
   const after = typeof data.uptime_s === 'number' ? ` after ${Math.round(data.uptime_s)}s` : ''
-  return `${how}${data.oom === true ? ' (out of memory)' : ''}${after}${data.asked === true ? ', asked for' : ''}`
+  const memory = data.oom === true ? ' (out of memory)' : ''
+  return `${how}${memory}${after}${data.asked === true ? ', asked for' : ''}`
 }
 
 function planPhrase(data: Data): string {
@@ -54,6 +54,10 @@ function rest(data: Data): string {
     .filter(value => typeof value === 'string' && value !== '')
   const by = typeof data.by === 'string' ? `by ${data.by}` : ''
   return [...known.map(text), by].filter(part => part !== '').join(', ')
+}
+
+function spanText(value: unknown): string {
+  return typeof value === 'number' ? formatDuration(value) : '?'
 }
 
 function text(value: unknown): string {

@@ -1,6 +1,6 @@
 /**
- * Lines of several modules as one stream by time. Each module's own order is kept whatever its clock says; a line
- * without a time goes with the line above it, so a traceback stays in one piece. Pure.
+ * Lines of several modules as one stream by time. Each module's own order is kept whatever its clock says;
+ * a line without a time goes with the line above it, so a traceback stays in one piece. Pure.
  */
 interface Timed {
   readonly timeMs: number | null

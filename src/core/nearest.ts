@@ -1,5 +1,6 @@
 /**
- * The known name that a person most likely meant: for "did you mean". Pure; says nothing rather than something far.
+ * The known name that a person most likely meant: for "did you mean". Pure; says nothing rather than
+ * something far.
  */
 
 /** Nearest of `known` by edit distance (a swap of neighbours counts one); null when none is near enough. */

@@ -1,7 +1,7 @@
 /**
- * The status document built from what lies on disk, for when no keeper answers: the last views the keeper stored,
- * corrected by which runs really live. Pure. It never calls a module ready on the word of a file alone, and never
- * invents an exit: what happened since is unknown and said so.
+ * The status document built from what lies on disk, for when no keeper answers: the last views the keeper
+ * stored, corrected by which runs really live. Pure. It never calls a module ready on the word of a file
+ * alone, and never invents an exit: what happened since is unknown and said so.
  */
 import { restore, type ChildrenDocument, type RunRecord } from './keeper-state.ts'
 import { moduleView } from './module-view.ts'

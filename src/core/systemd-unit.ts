@@ -1,6 +1,6 @@
 /**
- * The systemd unit of a fleet, as text. Pure: every path is an argument. systemd restarts the keeper; modules live on
- * while it does (KillMode=process) and are adopted.
+ * The systemd unit of a fleet, as text. Pure: every path is an argument. systemd restarts the keeper;
+ * modules live on while it does (KillMode=process) and are adopted.
  */
 export interface UnitGiven {
   readonly fleet: string

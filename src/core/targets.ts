@@ -1,14 +1,19 @@
 /**
- * Which modules an operator means: names, globs (`*`, `?`, `[ab]`) and groups. Pure. A word that means nothing is an
- * error with the nearest name, never an empty success.
+ * Which modules an operator means: names, globs (`*`, `?`, `[ab]`) and groups. Pure. A word that means
+ * nothing is an error with the nearest name, never an empty success.
  */
 import { MarkError } from './errors.ts'
 import { nearest } from './nearest.ts'
+import type { Plan } from './plan.ts'
 
 export interface Known {
   /** In the order the answer shall have. */
   readonly modules: readonly string[]
   readonly groups: Readonly<Record<string, { readonly modules: readonly string[] }>>
+}
+
+export function knownIn(plan: Plan): Known {
+  return { modules: plan.modules.map(spec => spec.name), groups: plan.groups }
 }
 
 /** Modules that `words` mean, each once, in the order of `known`. Throws MARK_NO_SUCH_MODULE. */

@@ -157,6 +157,7 @@ const fleetOf = (state: StateDir) =>
 test('the daemon says hello, probes, measures, serves and ends within a second', async () => {
   await withDaemon(async ({ state, keeper, daemon, openUp }) => {
     const [hello] = await until(() => keeper.saw('hello').length > 0 && keeper.saw('hello'), 'hello')
+    await until(() => keeper.saw('watch')[0], 'watch')
     assert.equal((hello as { pid: number } | undefined)?.pid, daemon.pid)
     assert.deepEqual(
       keeper.asked.slice(0, 3).map(request => request.ask),

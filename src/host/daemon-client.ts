@@ -1,6 +1,7 @@
 /**
- * Reads the daemon's HTTP API over its unix socket. The file's permission is the credential. A daemon that is away,
- * hung or slow is an ordinary answer (null), never an error: whoever asks has the keeper and the disk to fall back on.
+ * Reads the daemon's HTTP API over its unix socket. The file's permission is the credential. A daemon that
+ * is away, hung or slow is an ordinary answer (null), never an error: whoever asks has the keeper and the
+ * disk to fall back on.
  */
 import { request } from 'node:http'
 

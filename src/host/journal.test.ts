@@ -254,6 +254,40 @@ test('a full disk costs nothing but durability: what waited is written when ther
   assert.equal(repaired, null, 'no fragment was left behind')
 })
 
+test('what an fsync failed on is written again, to a new file, and nothing is lost or given twice', context => {
+  const script = `
+    const { Journal } = await import('${import.meta.dirname}/journal.ts')
+    const { readJournal } = await import('${import.meta.dirname}/journal-reader.ts')
+    const journal = Journal.open('${path}', { monoMs: 1, wallMs: 1 })
+    const event = n => ({ at: '', kind: 'started', module: 'vida', run_id: 'r', data: { n } })
+    for (let n = 0; n < 20; n++) {
+      journal.append(event(n))
+      if (n % 5 === 4) journal.flush()
+    }
+    journal.flush()
+    const numbers = readJournal('${path}', 0, 1000).events.map(found => found.data.n)
+    console.log(JSON.stringify({ durable: journal.durable, numbers }))`
+  let said: string
+  try {
+    const inject = [
+      '-f',
+      '-o',
+      '/dev/null',
+      '-e',
+      'trace=fdatasync',
+      '-e',
+      'inject=fdatasync:error=EIO:when=1..2',
+    ]
+    const argv = [...inject, process.execPath, '--input-type=module', '-e', script]
+    said = execFileSync('strace', argv, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  } catch {
+    return context.skip('no strace here')
+  }
+  const numbers = Array.from({ length: 20 }, (_, n) => n)
+  assert.deepEqual(JSON.parse(said), { durable: true, numbers })
+  assert.ok(readdirSync(dir).length > 1, 'the file that failed is kept')
+})
+
 test('with the disk gone the newest ten thousand events wait, and the rest is counted', () => {
   const journal = Journal.open(join(dir, 'missing', 'events.journal'), NOW)
   for (let n = 0; n < 10_050; n++) journal.append(event(n))

@@ -30,6 +30,7 @@ import { ulid } from './ulid.ts'
 export type NewEvent = Omit<FleetEvent, 'journal_id' | 'seq'>
 
 const SYNC_WITHIN_MS = 50
+const RETRY_MS = 1000
 const SEGMENT_MAX_BYTES = 4 * 1024 * 1024
 const SEGMENTS_KEPT = 8
 /** 1 GB: beyond it the oldest goes even if no daemon ever read it. */
@@ -59,9 +60,11 @@ export class Journal {
   #cursor = 0
   /** Written but not yet fsynced: written again elsewhere if fsync fails. */
   #unsynced: Buffer[] = []
+  /** Of those, what an fsync under way covers. */
+  #syncing: Buffer[] = []
   #backlog: Buffer[] = []
   #timer: NodeJS.Timeout | null = null
-  #syncing = false
+  #timerMs = 0
   /** A fragment without its newline could not be cut off. */
   #torn = false
 
@@ -90,9 +93,10 @@ export class Journal {
   /** Writes what waits and fsyncs now. */
   flush(): void {
     this.#drain()
-    if (this.#fd === null || this.#unsynced.length === 0) return
+    if (this.#fd === null || this.#syncing.length + this.#unsynced.length === 0) return
     try {
       fdatasyncSync(this.#fd)
+      this.#syncing = []
       this.#unsynced = []
     } catch {
       this.#syncFailed()
@@ -217,14 +221,17 @@ export class Journal {
     this.#drain()
   }
 
-  /** Writes the backlog in order until the disk refuses. */
+  /** Writes the backlog in order until the disk refuses; then it is tried again in a second. */
   #drain(): void {
-    if (this.#fd === null && !this.#openFile()) return
     let written = 0
-    while (written < this.#backlog.length && this.#writeLine(this.#backlog[written] as Buffer)) written++
+    if (this.#fd !== null || this.#openFile()) {
+      while (written < this.#backlog.length && this.#writeLine(this.#backlog[written] as Buffer)) written++
+    }
     this.#unsynced.push(...this.#backlog.splice(0, written))
+    if (this.#unsynced.length > BACKLOG_MAX) this.#unsynced = this.#unsynced.slice(-BACKLOG_MAX)
     this.durable = this.#backlog.length === 0
-    if (written > 0) this.#syncSoon()
+    if (!this.durable) this.#syncIn(RETRY_MS)
+    else if (this.#unsynced.length > 0) this.#syncIn(SYNC_WITHIN_MS)
   }
 
   #writeLine(line: Buffer): boolean {
@@ -251,24 +258,31 @@ export class Journal {
     }
   }
 
-  #syncSoon(): void {
-    if (this.#timer !== null || this.#syncing) return
-    this.#timer = setTimeout(() => this.#sync(), SYNC_WITHIN_MS)
+  #syncIn(ms: number): void {
+    if (this.#timer !== null && this.#timerMs <= ms) return
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#sync(), ms)
     this.#timer.unref()
+    this.#timerMs = ms
   }
 
   #sync(): void {
     this.#timer = null
+    if (this.#backlog.length > 0) this.#drain()
     const fd = this.#fd
-    const count = this.#unsynced.length
-    if (fd === null || count === 0) return
-    this.#syncing = true
+    if (fd === null || this.#unsynced.length === 0) return
+    if (this.#syncing.length > 0) {
+      this.#syncIn(SYNC_WITHIN_MS)
+      return
+    }
+    const batch = this.#unsynced
+    this.#syncing = batch
+    this.#unsynced = []
     fdatasync(fd, error => {
-      this.#syncing = false
-      if (fd !== this.#fd) return
+      // A flush or a roll was faster and settled these already.
+      if (this.#syncing !== batch) return
       if (error) this.#syncFailed()
-      else this.#unsynced.splice(0, count)
-      if (this.#unsynced.length > 0) this.#syncSoon()
+      else this.#syncing = []
     })
   }
 
@@ -278,9 +292,11 @@ export class Journal {
    */
   #syncFailed(): void {
     this.durable = false
-    this.#backlog = [...this.#unsynced, ...this.#backlog].slice(-BACKLOG_MAX)
+    this.#backlog = [...this.#syncing, ...this.#unsynced, ...this.#backlog].slice(-BACKLOG_MAX)
+    this.#syncing = []
     this.#unsynced = []
     this.#renameSegment()
+    this.#syncIn(RETRY_MS)
   }
 
   #roll(): void {

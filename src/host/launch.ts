@@ -1,6 +1,6 @@
 /**
- * Programs that MARK's command line starts: its keeper, in a session of its own, and short helpers such as systemctl.
- * Neither ever goes through a shell.
+ * Programs that MARK's command line starts: its keeper, in a session of its own, and short helpers such as
+ * systemctl. Neither ever goes through a shell.
  */
 import { execFile, spawn } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'

@@ -1,11 +1,14 @@
 /**
- * Who holds a flock, without touching the lock: a probe that took it, even for an instant, could turn a starting
- * keeper away. Waiters do not count.
+ * Who holds a flock, without touching the lock: a probe that took it, even for an instant, could turn a
+ * starting keeper away. Waiters do not count.
  */
 import { readFileSync, statSync } from 'node:fs'
 import { errnoOf } from './shortage.ts'
 
-/** Pid of the process that holds an exclusive flock on `path`; null when nobody does or the file is not there. */
+/**
+ * Pid of the process that holds an exclusive flock on `path`; null when nobody does or the file is not
+ * there.
+ */
 export function lockHolder(path: string): number | null {
   try {
     return parseHolder(readFileSync('/proc/locks', 'latin1'), statSync(path).ino, pid => names(pid, path))

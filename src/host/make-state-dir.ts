@@ -1,6 +1,6 @@
 /**
- * Makes a state directory, as SPEC 2 lays it out, so that a keeper can be started on it. Idempotent; never loosens
- * the mode of what is there and never follows a link in place of an entry.
+ * Makes a state directory, as SPEC 2 lays it out, so that a keeper can be started on it. Idempotent; never
+ * loosens the mode of what is there and never follows a link in place of an entry.
  */
 import { existsSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -107,6 +107,11 @@ export function environHas(pid: number, key: string, value: string): boolean {
   return false
 }
 
+/** Shows no environment at all: wiped, a kernel thread, or just now in the middle of an exec. */
+export function environIsEmpty(pid: number): boolean {
+  return readProc(`/proc/${pid}/environ`)?.length === 0
+}
+
 /** Children of all threads of a process. */
 export function childrenOf(pid: number): number[] {
   const children: number[] = []

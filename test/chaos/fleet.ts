@@ -72,6 +72,16 @@ export class PaperFleet {
     return this.#run('python3', words, 60_000)
   }
 
+  /** Orders filled so far, by the exchange's own ledger. */
+  fills(): number {
+    try {
+      const ledger = readFileSync(join(this.stateDir, 'state', 'exchange', 'ledger.jsonl'), 'latin1')
+      return ledger.split('"kind": "fill"').length - 1
+    } catch {
+      return 0
+    }
+  }
+
   /** Ends every process of this fleet. Synchronous, so that a dying harness can still do it. Returns how many. */
   end(): number {
     for (const command of this.#commands) command.kill('SIGKILL')

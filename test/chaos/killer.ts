@@ -24,6 +24,8 @@ const TARGET_WAIT_MS = 20_000
 const GONE_MS = 150
 const POLL_MS = 10
 const REVIVE_MS = 20_000
+const LULL_MAX_MS = 30_000
+const LULL_POLL_MS = 100
 
 export class Killer {
   readonly kills: Kill[] = []
@@ -83,6 +85,8 @@ export class Killer {
         return await this.#adopting(stroke.at)
       case 'all':
         return await this.#all(pick)
+      case 'lull':
+        return await this.#lull(stroke.fills)
     }
   }
 
@@ -138,6 +142,16 @@ export class Killer {
     this.#kill('daemon', look.daemon, look)
     const live = [...look.modules.values()].flat()
     this.#kill('module', live[Math.floor(pick * live.length)] ?? null, look)
+  }
+
+  /** Best effort: a fleet that does not trade for that long shows in the count of fills. */
+  async #lull(fills: number): Promise<void> {
+    const until = this.#fleet.fills() + fills
+    const deadline = performance.now() + LULL_MAX_MS
+    while (!this.#stopped && this.#fleet.fills() < until && performance.now() < deadline) {
+      await this.served()
+      await sleep(LULL_POLL_MS)
+    }
   }
 
   #kill(target: Kill['target'], seen: Seen | null, look: Look): boolean {

@@ -12,6 +12,8 @@ export type Stroke =
   | { readonly kind: 'adopting'; readonly at: number }
   /** Everything of MARK, and a module while nothing of it is there. */
   | { readonly kind: 'all' }
+  /** Nothing is killed until this many more orders were filled: a fleet that never trades proves little. */
+  | { readonly kind: 'lull'; readonly fills: number }
 
 export interface Step {
   readonly stroke: Stroke
@@ -29,6 +31,10 @@ export interface Minima {
   readonly adopting: number
   readonly fills: number
 }
+
+/** A lull after so many strokes. */
+const LULL_EVERY = 7
+const LULL_FILLS = 9
 
 /** At 300 kills: 60 of each kind, 20 pairs, 20 while adopting, 200 fills; in proportion otherwise. */
 export function minimaFor(kills: number): Minima {
@@ -84,5 +90,9 @@ export function planOf(kills: number, seed: number): Step[] {
     modules -= at
   }
   const order = strokes.map(stroke => ({ stroke, at: chance() })).sort((a, b) => a.at - b.at)
-  return order.map(({ stroke }) => ({ stroke, pauseMs: Math.round(chance() ** 2 * 900), pick: chance() }))
+  const lull: Stroke = { kind: 'lull', fills: LULL_FILLS }
+  const steps = order.flatMap(({ stroke }, index) =>
+    index % LULL_EVERY === LULL_EVERY - 1 ? [stroke, lull] : [stroke],
+  )
+  return steps.map(stroke => ({ stroke, pauseMs: Math.round(chance() ** 2 * 900), pick: chance() }))
 }

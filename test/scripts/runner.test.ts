@@ -21,7 +21,7 @@ function runTests(
     mkdirSync(dirname(join(tree, path)), { recursive: true })
     writeFileSync(join(tree, path), text)
   }
-  const env = { ...process.env, MARK_TEST_LIMIT_MS: '3000' }
+  const env = { ...process.env, MARK_TEST_LIMIT_MS: '2000' }
   const { status, stdout } = spawnSync(process.execPath, [SCRIPT, '--root', tree, ...args], {
     env,
     encoding: 'utf8',
@@ -70,7 +70,7 @@ describe('a failure that is no failed assertion is one all the same:', () => {
   const failing: readonly [what: string, text: string, says: RegExp][] = [
     ['a file that cannot be loaded', "import './missing.ts'\n", /no test ran/],
     ['a file in which no test ran', 'console.log(1)\n', /no test ran/],
-    ['a file that never yields', `${HEAD}test('a', () => { for (;;); })\n`, /did not end within 3 s/],
+    ['a file that never yields', `${HEAD}test('a', () => { for (;;); })\n`, /did not end within 2 s/],
     [
       'a file that leaves a timer running',
       `${HEAD}test('a', () => { setInterval(() => {}, 9) })\n`,

@@ -149,15 +149,7 @@ function operate(life: Life): void {
   } else if (dice <= 5) allow(life, name, () => life.ask({ ask: 'start', ...target }))
   else if (dice === 6) allow(life, name, () => life.ask({ ask: 'restart', ...target }))
   else if (dice === 7) allow(life, name, () => life.ask({ ask: 'reload', ...target }))
-  else if (dice === 8)
-    life.ask({
-      ask: 'kill',
-      id: `K-${host.id()}`,
-      scope: host.chance() < 0.5 ? 'all' : `module:${name}`,
-      level: 'halt',
-      reason: null,
-      by: 'op',
-    })
+  else if (dice === 8) trip(life, host.chance() < 0.5 ? 'all' : `module:${name}`)
   else if (dice <= 10) release(life)
   else if (dice === 11) life.ask({ ask: 'hold', ...target })
   else if (dice === 12) allow(life, name, () => life.ask({ ask: 'unhold', ...target }))
@@ -173,6 +165,23 @@ function allow(life: Life, name: string | null, ask: () => boolean): void {
   if (name !== null) life.forbidden.delete(name)
   const refused = !ask() && life.host.world !== null
   if (refused && name !== null && why !== undefined) life.forbidden.set(name, why)
+}
+
+/** Half of all kills are written by a command while the keeper does not listen: it must see them by itself. */
+function trip(life: Life, scope: string): void {
+  const { host } = life
+  const id = `K-${host.id()}`
+  if (host.chance() < 0.5) life.ask({ ask: 'kill', id, scope, level: 'halt', reason: null, by: 'op' })
+  else
+    host.kills.push({
+      id,
+      scope,
+      level: 'halt',
+      reason: null,
+      by: 'op',
+      at: new Date(host.wallMs).toISOString(),
+      complete: false,
+    })
 }
 
 function release(life: Life): void {

@@ -1,6 +1,6 @@
 /**
- * `mark completion SHELL`: a static script for the shell, which asks `mark __complete` for words. Answers from files
- * alone, so that a Tab never waits for a process.
+ * `mark completion SHELL`: a static script for the shell, which asks `mark __complete` for words. Answers
+ * from files alone, so that a Tab never waits for a process.
  */
 import type { Command } from 'commander'
 import type { Plan } from '../../core/plan.ts'

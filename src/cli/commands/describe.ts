@@ -1,6 +1,6 @@
 /**
- * `mark describe M`: all about one module: how it is, how it is declared, how it last ended. Names of variables and
- * secrets, never a value.
+ * `mark describe M`: all about one module: how it is, how it is declared, how it last ended. Names of
+ * variables and secrets, never a value.
  */
 import type { DossierRecord, ExitRecord } from '../../contract/api.ts'
 import { MarkError } from '../../core/errors.ts'
@@ -69,7 +69,9 @@ function print(
       if (value !== null) context.out(`  ${context.paint('dim', pad(title, 14))} ${value}`)
   }
   context.out(
-    `${context.paint('bold', view.name)}  ${paintState(context.paint, view.state)}  ${visibleCell(view.reason)}`,
+    [context.paint('bold', view.name), paintState(context.paint, view.state), visibleCell(view.reason)].join(
+      '  ',
+    ),
   )
   show(runRows(view, context))
   if (spec) {
@@ -117,6 +119,9 @@ function runRows(view: ModuleView, context: CliContext): Row[] {
 
 function specRows(spec: ModuleSpec): Row[] {
   const { restart, stop } = spec
+  const { probe, intervalMs, action } = spec.health ?? { probe: null, intervalMs: 0, action: '' }
+  const health = probe ? `${probe.kind} each ${formatDuration(intervalMs)}, then ${action}` : 'process alive'
+  const delays = `${formatDuration(restart.delayMs)} to ${formatDuration(restart.maxDelayMs)}`
   const budget = restart.budget
     .map(({ count, windowMs }) => `${count}/${formatDuration(windowMs)}`)
     .join(', ')
@@ -131,16 +136,8 @@ function specRows(spec: ModuleSpec): Row[] {
       'ready',
       spec.ready.kind === 'delay' ? `after ${formatDuration(spec.ready.delayMs)}` : `by ${spec.ready.kind}`,
     ],
-    [
-      'health probe',
-      spec.health
-        ? `${spec.health.probe.kind} each ${formatDuration(spec.health.intervalMs)}, then ${spec.health.action}`
-        : 'process alive',
-    ],
-    [
-      'restart',
-      `${restart.policy}, ${formatDuration(restart.delayMs)} to ${formatDuration(restart.maxDelayMs)}, at most ${budget}, then ${restart.whenSpent}`,
-    ],
+    ['health probe', health],
+    ['restart', `${restart.policy}, ${delays}, at most ${budget}, then ${restart.whenSpent}`],
     ['stop', `${stop.signal}, then SIGKILL after ${formatDuration(stop.graceMs)}`],
     ['lock', spec.lock],
     ['env files', list(spec.envFiles)],

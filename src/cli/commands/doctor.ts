@@ -1,6 +1,6 @@
 /**
- * `mark doctor`: what this host can do for MARK and what it cannot, each with a sentence. Exit 1 if anything that
- * MARK needs is missing.
+ * `mark doctor`: what this host can do for MARK and what it cannot, each with a sentence. Exit 1 if
+ * anything that MARK needs is missing.
  */
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * `mark down`: stops the modules in reverse order, then MARK. Done when the keeper is gone; where nothing runs it is
- * done already. A second Ctrl-C ends the grace of what is stopping.
+ * `mark down`: stops the modules in reverse order, then MARK. Done when the keeper is gone; where nothing
+ * runs it is done already. A second Ctrl-C ends the grace of what is stopping.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { MarkError } from '../../core/errors.ts'
@@ -46,7 +46,10 @@ export function hurry(context: CliContext, follow: Follow, say: (line: string) =
   follow.keeper.ask({ ask: 'hurry', by: context.by }).catch(() => {}) // gone already is as good
 }
 
-/** Asks for `down` and waits until no keeper holds the lock. A keeper killed on the way is replaced and asked again. */
+/**
+ * Asks for `down` and waits until no keeper holds the lock. A keeper killed on the way is replaced and
+ * asked again.
+ */
 export async function takeDown(context: CliContext, follow: Follow, timeoutMs: number | null): Promise<void> {
   const deadline = timeoutMs === null ? null : performance.now() + timeoutMs
   for (;;) {

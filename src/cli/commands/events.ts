@@ -1,6 +1,6 @@
 /**
- * `mark events`: what happened, oldest first. From the archive while the daemon answers, else from the journal on
- * disk; following reads the journal, which is there whoever is alive.
+ * `mark events`: what happened, oldest first. From the archive while the daemon answers, else from the
+ * journal on disk; following reads the journal, which is there whoever is alive.
  */
 import { watch } from 'node:fs'
 import { dirname } from 'node:path'

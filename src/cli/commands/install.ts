@@ -1,6 +1,6 @@
 /**
- * `mark install` and `uninstall`: the systemd unit that starts this fleet at boot and restarts MARK itself. Never
- * stops or starts a module.
+ * `mark install` and `uninstall`: the systemd unit that starts this fleet at boot and restarts MARK
+ * itself. Never stops or starts a module.
  */
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -47,7 +47,7 @@ export async function install(
     ? `mark down && ${ctl} start ${unitName(plan.fleet)}`
     : `${ctl} start ${unitName(plan.fleet)}`
   context.note(
-    `${runsNow ? 'this fleet runs under a keeper that was started by hand; to hand it to systemd' : 'start it now'}: ${next}`,
+    `${runsNow ? 'a keeper started by hand has this fleet; to hand it to systemd' : 'start it now'}: ${next}`,
   )
   if (scope === 'user')
     context.note(`so that it runs without a login: loginctl enable-linger ${context.user}`)
@@ -119,8 +119,7 @@ function unitFile(context: CliContext, fleet: string, scope: UnitScope): string 
 
 function proveSystemd(context: CliContext, scope: UnitScope): void {
   if (!existsSync('/run/systemd/system')) {
-    const hint =
-      'use `mark install --print` for the unit, or start `mark up` from what starts things here (a container runs `mark up` in the foreground).'
+    const hint = '`mark install --print` shows the unit; a container runs `mark up` in the foreground.'
     throw new MarkError('MARK_UNSUPPORTED', 'systemd does not run on this host.', hint)
   }
   if (scope === 'system' && context.uid !== 0) {

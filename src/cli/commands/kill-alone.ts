@@ -1,7 +1,7 @@
 /**
- * The kill switch without a keeper: the latch, the halt files, then every run in scope stopped by its recorded signal
- * and grace, SIGKILL, and what it left behind. Trusts only runs whose pid, start time and boot id agree. Hooks do not
- * run here, so the result is never called complete.
+ * The kill switch without a keeper: the latch, the halt files, then every run in scope stopped by its
+ * recorded signal and grace, SIGKILL, and what it left behind. Trusts only runs whose pid, start time and
+ * boot id agree. Hooks do not run here, so the result is never called complete.
  */
 import { closeSync, constants, openSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,7 +10,7 @@ import type { Plan } from '../../core/plan.ts'
 import type { LiveRun } from '../../core/status.ts'
 import { formatUtc } from '../../core/time.ts'
 import { systemClock } from '../../host/clock.ts'
-import { haltFile, type KillRecord, prepareSpare, writeLatch } from '../../host/latch.ts'
+import { haltFile, type KillLevel, type KillRecord, prepareSpare, writeLatch } from '../../host/latch.ts'
 import { type Libc, loadLibc } from '../../host/libc.ts'
 import { lockHolder } from '../../host/lock-holder.ts'
 import { alive } from '../../host/proc.ts'
@@ -19,7 +19,19 @@ import type { StateDir } from '../../host/state-dir.ts'
 import type { CliContext } from '../context.ts'
 import { everyLiveRun, liveRuns } from '../disk.ts'
 import { visible } from '../visible.ts'
-import type { Kill } from './kill.ts'
+
+export interface Kill {
+  readonly id: string
+  readonly scope: string
+  readonly level: KillLevel
+  readonly reason: string | null
+  readonly by: string
+}
+
+/** How the first line of every kill begins. */
+export function latchedLine(order: Kill): string {
+  return `latched: ${order.level} of ${visible(order.scope)} as ${order.id}`
+}
 
 const LOOK_MS = 25
 const KILL_MS = 5_000
@@ -38,9 +50,7 @@ export async function killAlone(
     note: null,
   }
   writeLatch(state, record)
-  context.out(
-    `latched: ${order.level} of ${visible(order.scope)} as ${order.id}; the keeper does not answer, so this command stops it alone.`,
-  )
+  context.out(`${latchedLine(order)}; the keeper does not answer, so this command stops it alone.`)
   writeHaltFiles(state, plan, order)
   const verdict =
     order.level === 'pause'
@@ -107,7 +117,10 @@ async function stopScope(
   }
 }
 
-/** The run's own signal, its grace, then SIGKILL to it and to all it ever started. The name of what outlived it. */
+/**
+ * The run's own signal, its grace, then SIGKILL to it and to all it ever started. The name of what
+ * outlived it.
+ */
 async function stopRun(state: StateDir, run: LiveRun, libc: Libc | null): Promise<string | null> {
   const identity = { pid: run.pid, startTime: run.start_time ?? -1 }
   const signal = run.stop.signal as NodeJS.Signals
@@ -141,7 +154,10 @@ async function until(check: () => boolean, timeoutMs: number): Promise<boolean> 
   return true
 }
 
-/** One stopping command at a time; the latch stands already, so a kill is never refused for want of the turn. */
+/**
+ * One stopping command at a time; the latch stands already, so a kill is never refused for want of the
+ * turn.
+ */
 async function takeTurn(state: StateDir, libc: Libc | null): Promise<() => void> {
   let fd: number
   try {

@@ -1,6 +1,6 @@
 /**
- * `mark kill release` and `mark kill list`. A release always exists locally: it works with no keeper alive. It starts
- * nothing.
+ * `mark kill release` and `mark kill list`. A release always exists locally: it works with no keeper
+ * alive. It starts nothing.
  */
 import { existsSync, rmSync } from 'node:fs'
 import { MarkError } from '../../core/errors.ts'

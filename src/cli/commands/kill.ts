@@ -1,7 +1,7 @@
 /**
- * `mark kill`: the latch first, durable, then everything in scope stopped, and three lines about what was done. The
- * keeper does it while it answers within a second; otherwise this command does it alone. It never asks back and never
- * undoes anything.
+ * `mark kill`: the latch first, durable, then everything in scope stopped, and three lines about what was
+ * done. The keeper does it while it answers within a second; otherwise this command does it alone. It
+ * never asks back and never undoes anything.
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
@@ -20,21 +20,13 @@ import type { CliContext } from '../context.ts'
 import { liveRuns } from '../disk.ts'
 import { Follow } from '../follow.ts'
 import { visible } from '../visible.ts'
-import { killAlone } from './kill-alone.ts'
+import { type Kill, killAlone, latchedLine } from './kill-alone.ts'
 
 export interface KillOptions {
   readonly scopes: readonly string[]
   readonly level: KillLevel
   readonly reason: string | null
   readonly drill: boolean
-}
-
-export interface Kill {
-  readonly id: string
-  readonly scope: string
-  readonly level: KillLevel
-  readonly reason: string | null
-  readonly by: string
 }
 
 /** No answer in this time = dead (SPEC 6). */
@@ -94,7 +86,10 @@ async function carryOut(
   }
 }
 
-/** A keeper that accepted the kill within a second, or null: whatever else goes wrong, the kill goes on alone. */
+/**
+ * A keeper that accepted the kill within a second, or null: whatever else goes wrong, the kill goes on
+ * alone.
+ */
 async function reach(state: StateDir, order: Kill): Promise<KeeperClient | null> {
   const deadline = performance.now() + KEEPER_MS
   for (;;) {
@@ -133,9 +128,7 @@ async function watchKill(context: CliContext, given: Accepted): Promise<number |
   } catch {
     return null
   }
-  context.out(
-    `latched: ${order.level} of ${visible(order.scope)} as ${order.id}; nothing in scope starts until it is released.`,
-  )
+  context.out(`${latchedLine(order)}; nothing in scope starts until it is released.`)
   const live = (): string[] =>
     [...follow.views.values()]
       .filter(view => view.pid !== null && covers(order.scope, view.name, plan))
@@ -226,9 +219,8 @@ function drill(
       bare.length > 0
         ? `orders would stay unverified for ${bare.map(spec => spec.name).join(', ')}`
         : 'every module in scope has its hooks'
-    context.out(
-      `drill: ${verdict}; the keeper ${lockHolder(state.keeperLock) === null ? 'is away, so this command would do it' : 'would do it'}.`,
-    )
+    const away = lockHolder(state.keeperLock) === null
+    context.out(`drill: ${verdict}; ${away ? 'no keeper is there: this command' : 'the keeper'} would do it.`)
   }
   return 0
 }

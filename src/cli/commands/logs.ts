@@ -6,7 +6,7 @@ import { MarkError } from '../../core/errors.ts'
 import type { LogLevel, LogLine } from '../../core/log-line.ts'
 import { mergeByTime } from '../../core/merge-lines.ts'
 import type { Plan } from '../../core/plan.ts'
-import { resolveTargets } from '../../core/targets.ts'
+import { knownIn, resolveTargets } from '../../core/targets.ts'
 import { peekChecked } from '../../host/atomic-file.ts'
 import { baseOf, logicalSize } from '../../host/log-file.ts'
 import { linesSince, readRange, tailLines } from '../../host/log-reader.ts'
@@ -14,7 +14,6 @@ import type { StateDir } from '../../host/state-dir.ts'
 import type { CliContext } from '../context.ts'
 import { LineFilter, type LogFilter, LogStream } from '../log-stream.ts'
 import { parseSince } from '../since.ts'
-import { known } from './up.ts'
 
 export interface LogsOptions {
   readonly modules: readonly string[]
@@ -57,7 +56,9 @@ export function interrupted(context: CliContext): Promise<void> {
   })
 }
 
-/** Where the last whole line ends: what comes after is left to the follower, so no line is torn or doubled. */
+/**
+ * Where the last whole line ends: what comes after is left to the follower, so no line is torn or doubled.
+ */
 function completeEnd(state: StateDir, name: string): number {
   return tailLines(state.logs, name, 1, { complete: true })[0]?.end ?? baseOf(state.logs, name)
 }
@@ -107,7 +108,7 @@ function isPlain(filter: LogFilter): boolean {
 /** Modules meant, of those the plan names and those that left a log behind. */
 function modulesWithLogs(state: StateDir, words: readonly string[]): string[] {
   const plan = peekChecked(state.plan).value as Plan | null
-  const declared = plan ? known(plan) : { modules: [], groups: {} }
+  const declared = plan ? knownIn(plan) : { modules: [], groups: {} }
   const left = logNames(state).filter(name => !declared.modules.includes(name))
   const all = { modules: [...declared.modules, ...left], groups: declared.groups }
   if (words.length > 0) return resolveTargets(words, all)

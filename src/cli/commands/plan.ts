@@ -5,7 +5,7 @@ import { withDependencies } from '../../core/chain.ts'
 import { coveringKill } from '../../core/kill.ts'
 import type { ChildrenDocument } from '../../core/keeper-state.ts'
 import { type Change, type ChangeKind, difference, type Plan } from '../../core/plan.ts'
-import { resolveTargets } from '../../core/targets.ts'
+import { knownIn, resolveTargets } from '../../core/targets.ts'
 import type { ModuleView, StatusDocument } from '../../core/view.ts'
 import type { CliContext } from '../context.ts'
 import { readDisk } from '../disk.ts'
@@ -14,7 +14,6 @@ import { loadPlan } from '../load-plan.ts'
 import type { Style } from '../paint.ts'
 import { table } from '../table.ts'
 import { visibleCell } from '../visible.ts'
-import { known } from './up.ts'
 
 interface Step {
   readonly module: string
@@ -34,7 +33,7 @@ export async function plan(context: CliContext, words: readonly string[]): Promi
   const { plan: next, warning, previous } = await loadPlan(context)
   if (warning !== null) context.note(warning)
   const { document } = await askFleet(context)
-  const names = known(next)
+  const names = knownIn(next)
   const chosen =
     words.length === 0 ? names.modules : withDependencies(next.modules, resolveTargets(words, names))
   const facts: Facts = {

@@ -1,5 +1,6 @@
 /**
- * `mark status`: the fleet at a glance. Always prints what it knows, from disk if need be; exit 3 if nothing runs.
+ * `mark status`: the fleet at a glance. Always prints what it knows, from disk if need be; exit 3 if
+ * nothing runs.
  */
 import { existsSync } from 'node:fs'
 import { MarkError } from '../../core/errors.ts'
@@ -71,7 +72,8 @@ function headLine(document: StatusDocument, { paint }: Pick<CliContext, 'paint'>
 export function killLine(kill: KillView): string {
   const why = kill.reason === null ? '' : `: ${visibleCell(kill.reason)}`
   const state = kill.complete ? 'complete' : 'not complete'
-  return `KILL ${kill.level} of ${visibleCell(kill.scope)} is tripped${why} (${visibleCell(kill.id)}, by ${visibleCell(kill.by)}, ${state})`
+  const who = `${visibleCell(kill.id)}, by ${visibleCell(kill.by)}, ${state}`
+  return `KILL ${kill.level} of ${visibleCell(kill.scope)} is tripped${why} (${who})`
 }
 
 const COLUMNS: readonly Column[] = [

@@ -1,10 +1,11 @@
 /**
- * `mark start stop restart reload hold unhold M...`: asks the keeper, waits until it is done and says what happened.
+ * `mark start stop restart reload hold unhold M...`: asks the keeper, waits until it is done and says what
+ * happened.
  */
 import { MarkError } from '../../core/errors.ts'
 import type { Plan } from '../../core/plan.ts'
 import { allSettled, downSettled, type Settled, upSettled } from '../../core/settle.ts'
-import { resolveTargets } from '../../core/targets.ts'
+import { knownIn, resolveTargets } from '../../core/targets.ts'
 import type { FleetEvent, ModuleView } from '../../core/view.ts'
 import type { CliContext } from '../context.ts'
 import { requireKeeper } from '../fleet.ts'
@@ -12,7 +13,6 @@ import { Follow } from '../follow.ts'
 import { showProgress } from '../progress.ts'
 import { span } from '../table.ts'
 import { visibleCell } from '../visible.ts'
-import { known } from './up.ts'
 
 export type TargetedVerb = 'start' | 'stop' | 'restart' | 'reload' | 'hold' | 'unhold'
 
@@ -41,7 +41,7 @@ export async function targeted(
     const { plan } = (await keeper.ask({ ask: 'plan' })) as { plan: Plan | null }
     if (plan === null)
       throw new MarkError('MARK_NOT_RUNNING', 'This fleet is not up.', 'start it with `mark up`.')
-    const modules = options.all ? known(plan).modules : resolveTargets(options.modules, known(plan))
+    const modules = options.all ? knownIn(plan).modules : resolveTargets(options.modules, knownIn(plan))
     const follow = await Follow.start(keeper)
     return await carryOut(context, verb, follow, modules, options)
   } finally {

@@ -1,6 +1,7 @@
 /**
- * The foreground of `mark up`: the fleet's logs and its transitions until Ctrl-C. Ctrl-C takes down what this call
- * began; attached to a fleet that ran before, it only detaches. SIGHUP and death leave the fleet running.
+ * The foreground of `mark up`: the fleet's logs and its transitions until Ctrl-C. Ctrl-C takes down what
+ * this call began; attached to a fleet that ran before, it only detaches. SIGHUP and death leave the fleet
+ * running.
  */
 import type { CliContext } from '../context.ts'
 import { requireKeeper } from '../fleet.ts'
@@ -8,7 +9,7 @@ import type { Waited } from '../follow.ts'
 import { LogStream } from '../log-stream.ts'
 import { transitionLine } from '../progress.ts'
 import { hurry, isGone, takeDown } from './down.ts'
-import type { Application } from './up.ts'
+import type { Application } from './up-application.ts'
 
 type Prove = (stop: Promise<unknown>) => Promise<Waited>
 
@@ -27,9 +28,7 @@ export async function followForeground(
   })
   const interrupts = listen(context, () => hurry(context, follow, context.note))
   const ends = first ? 'Ctrl-C stops the fleet' : 'Ctrl-C detaches, the fleet runs on'
-  context.note(
-    `${plan.fleet}: following the logs of ${names.length} modules. ${ends}; \`mark status\` in another terminal.`,
-  )
+  context.note(`${plan.fleet}: following the logs of ${names.length} modules. ${ends}.`)
   stream.follow(application.logFrom)
   try {
     if (prove !== null) await prove(interrupts.first)

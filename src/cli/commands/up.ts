@@ -1,21 +1,19 @@
 /**
- * `mark up`: applies the configuration and waits until each module is up (-d), or follows the fleet until Ctrl-C.
- * Refused means untouched. What it started goes on when this command dies.
+ * `mark up`: applies the configuration and waits until each module is up (-d), or follows the fleet until
+ * Ctrl-C. Refused means untouched. What it started goes on when this command dies.
  */
 import { MarkError } from '../../core/errors.ts'
-import type { Change, Plan } from '../../core/plan.ts'
-import { allSettled, type Settled, upSettled } from '../../core/settle.ts'
-import { resolveTargets } from '../../core/targets.ts'
-import { logicalSize } from '../../host/log-file.ts'
+import { allSettled } from '../../core/settle.ts'
+import { knownIn, resolveTargets } from '../../core/targets.ts'
 import type { CliContext } from '../context.ts'
 import { requireKeeper } from '../fleet.ts'
-import { Follow, type Waited } from '../follow.ts'
-import { ensureKeeper, findKeeper } from '../keeper-start.ts'
-import { callerSecrets, loadPlan, type PlanFlags } from '../load-plan.ts'
+import type { Waited } from '../follow.ts'
+import { loadPlan, type PlanFlags } from '../load-plan.ts'
 import { showProgress } from '../progress.ts'
 import { span } from '../table.ts'
 import { visibleCell } from '../visible.ts'
 import { takeDown } from './down.ts'
+import { type Application, apply } from './up-application.ts'
 import { followForeground } from './up-foreground.ts'
 
 export interface UpOptions {
@@ -28,32 +26,11 @@ export interface UpOptions {
   readonly flags: PlanFlags
 }
 
-/** The keeper's answer to `apply`. */
-interface Applied {
-  readonly changes: readonly Change[]
-  readonly first: boolean
-  readonly targets: readonly string[]
-  readonly left?: readonly { readonly module: string; readonly reason: string }[]
-}
-
-/** One call of `up`, once it was accepted. */
-export interface Application {
-  readonly follow: Follow
-  readonly plan: Plan
-  readonly first: boolean
-  readonly targets: readonly string[]
-  /** Modules that run because of this call, or run anew. */
-  readonly started: readonly string[]
-  /** Logical size of each module's log before this call. */
-  readonly logFrom: ReadonlyMap<string, number>
-  settled(name: string): Settled
-}
-
 export async function up(context: CliContext, options: UpOptions): Promise<number> {
   if (options.one) throw new MarkError('MARK_UNSUPPORTED', '`mark up --one` is not in this version of MARK.')
   const { plan, warning } = await loadPlan(context, options)
   if (warning !== null) context.note(warning)
-  const only = options.modules.length === 0 ? null : resolveTargets(options.modules, known(plan))
+  const only = options.modules.length === 0 ? null : resolveTargets(options.modules, knownIn(plan))
   const atomic = options.atomic || plan.start.atomic
   const application = await apply(context, plan, only, atomic)
   const timeoutMs = options.timeoutMs ?? plan.start.deadlineMs
@@ -61,57 +38,6 @@ export async function up(context: CliContext, options: UpOptions): Promise<numbe
   const prove = (stop: Promise<unknown>): Promise<Waited> =>
     proveAtomic(context, application, timeoutMs, stop)
   return await followForeground(context, application, atomic ? prove : null)
-}
-
-export function known(plan: Plan) {
-  return { modules: plan.modules.map(spec => spec.name), groups: plan.groups }
-}
-
-async function apply(
-  context: CliContext,
-  plan: Plan,
-  only: readonly string[] | null,
-  atomic: boolean,
-): Promise<Application> {
-  const existing = await findKeeper(context)
-  const keeper = existing ?? (await ensureKeeper(context))
-  const follow = await Follow.start(keeper)
-  const before = new Map(follow.views)
-  const { logs } = context.stateDir()
-  const logFrom = new Map(plan.modules.map(spec => [spec.name, logicalSize(logs, spec.name)]))
-  let applied: Applied
-  try {
-    const ask = {
-      ask: 'apply',
-      plan,
-      only,
-      secretValues: callerSecrets(plan, context.env),
-      atomic,
-      by: context.by,
-    } as const
-    applied = (await keeper.ask(ask)) as Applied
-  } catch (error) {
-    // A refused first `up` leaves nothing behind, not even its keeper.
-    const idle = [...follow.views.values()].every(view => view.pid === null)
-    if (existing === null && idle) await takeDown(context, follow, 10_000).catch(() => {})
-    throw error
-  }
-  for (const { module, reason } of applied.left ?? [])
-    context.note(`${module} is left alone: ${visibleCell(reason)}`)
-  const anew = new Set(
-    applied.changes.filter(change => change.change === 'restart').map(change => change.module),
-  )
-  const oldRun = (name: string): string | null => (anew.has(name) ? (before.get(name)?.run_id ?? null) : null)
-  await follow.refresh()
-  return {
-    follow,
-    plan,
-    first: applied.first,
-    targets: applied.targets,
-    logFrom,
-    started: applied.targets.filter(name => anew.has(name) || (before.get(name)?.pid ?? null) === null),
-    settled: name => upSettled(follow.views.get(name), oldRun(name)),
-  }
 }
 
 interface Wait {
@@ -140,7 +66,10 @@ async function detached(context: CliContext, application: Application, wait: Wai
     : failure
 }
 
-/** Waits until no target is pending, or (atomic) until one failed; goes on with a successor of a lost keeper. */
+/**
+ * Waits until no target is pending, or (atomic) until one failed; goes on with a successor of a lost
+ * keeper.
+ */
 async function waitSettled(
   context: CliContext,
   application: Application,
@@ -226,5 +155,6 @@ function summary({ plan, targets, follow }: Application): string {
   const completed = targets.filter(name => follow.views.get(name)?.state === 'completed').length
   const ready = targets.length - completed
   const parts = [`${ready} ready`, ...(completed > 0 ? [`${completed} completed`] : [])]
-  return `${plan.fleet} is up: ${parts.join(', ')}. Look with \`mark status\` and \`mark logs -f\`, stop with \`mark down\`.`
+  const next = 'Look with `mark status` and `mark logs -f`, stop with `mark down`.'
+  return `${plan.fleet} is up: ${parts.join(', ')}. ${next}`
 }

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { lockHolder, parseHolder } from './lock-holder.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'mark-lock-'))
+after(() => rmSync(dir, { recursive: true, force: true }))
+
+test('the holder of a lock is told, a waiter is not, and nobody once it ended', async () => {
+  const lock = join(dir, 'lock')
+  writeFileSync(lock, '')
+  assert.equal(lockHolder(lock), null)
+  const holder = spawn('flock', ['-F', lock, 'sh', '-c', 'echo held; exec sleep 30', lock], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  await once(holder.stdout, 'data')
+  const waiter = spawn('flock', ['-F', lock, 'sleep', '30'], { stdio: 'ignore' })
+  try {
+    assert.equal(
+      parseHolder(readLocks(), statSync(lock).ino, () => true),
+      holder.pid,
+    )
+  } finally {
+    waiter.kill('SIGKILL')
+    await once(waiter, 'exit')
+    holder.kill('SIGKILL')
+    await once(holder, 'exit')
+  }
+  assert.equal(lockHolder(lock), null)
+})
+
+test('an equal inode of another file system is not mistaken for the lock', () => {
+  const line =
+    '3: FLOCK  ADVISORY  WRITE 812 fd:00:77 0 EOF\n3: -> FLOCK  ADVISORY  WRITE 900 fd:00:77 0 EOF\n'
+  assert.equal(
+    parseHolder(line, 77, pid => pid === 812),
+    812,
+  )
+  assert.equal(
+    parseHolder(line, 77, () => false),
+    null,
+  )
+  assert.equal(
+    parseHolder(line, 78, () => true),
+    null,
+  )
+})
+
+test('a lock file that is not there is held by nobody', () => {
+  assert.equal(lockHolder(join(dir, 'none')), null)
+})
+
+function readLocks(): string {
+  return readFileSync('/proc/locks', 'latin1')
+}
