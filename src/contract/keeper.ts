@@ -37,12 +37,14 @@ export type Ask =
   /** Ends the grace of every stop under way (second Ctrl-C). */
   | { readonly ask: 'hurry'; readonly by: string }
   /** A latch file was written by the caller or is to be written: answer { id } once it is durable and stopping began. */
-  | { readonly ask: 'kill'; readonly id: string; readonly scope: string; readonly level: 'pause' | 'halt' | 'flatten'; readonly reason: string | null; readonly by: string }
-  | { readonly ask: 'release'; readonly id: string; readonly reason: string; readonly by: string }
+  | { readonly ask: 'kill'; readonly kill_id: string; readonly scope: string; readonly level: 'pause' | 'halt' | 'flatten'; readonly reason: string | null; readonly by: string }
+  | { readonly ask: 'release'; readonly kill_id: string; readonly reason: string; readonly by: string }
   /** Daemon only: what its probes found of one run. Stale run_ids are ignored. */
   | { readonly ask: 'probed'; readonly module: string; readonly run_id: string; readonly found: 'ready' | 'unready' | Health; readonly reason: string }
   /** Daemon only, first after connecting: its version. All exits it saw are in runs/<run_id>.exit by now. */
   | { readonly ask: 'hello'; readonly pid: number; readonly version: string }
+  /** Daemon only: the archive holds every event up to `seq`, so older journal segments may go. */
+  | { readonly ask: 'archived'; readonly seq: number }
   /** From now on pushes come. Answer: StatusDocument, then pushes in order. */
   | { readonly ask: 'watch' }
 
@@ -61,7 +63,7 @@ export type Answer =
 
 const ASKS: ReadonlySet<string> = new Set<Ask['ask']>([
   'ping', 'state', 'plan', 'apply', 'start', 'stop', 'restart', 'reload', 'hold', 'unhold', 'down', 'hurry',
-  'kill', 'release', 'probed', 'hello', 'watch',
+  'kill', 'release', 'probed', 'hello', 'archived', 'watch',
 ])
 
 /** Parses one line from a client. Throws MARK_PROTOCOL with a sentence on anything that is not a known ask. */
@@ -105,9 +107,10 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
   unhold: target,
   down: { by: text },
   hurry: { by: text },
-  kill: { id: text, scope: text, level: value => ['pause', 'halt', 'flatten'].includes(value as string), reason: textOrNull, by: text },
-  release: { id: text, reason: text, by: text },
+  kill: { kill_id: text, scope: text, level: value => ['pause', 'halt', 'flatten'].includes(value as string), reason: textOrNull, by: text },
+  release: { kill_id: text, reason: text, by: text },
   probed: { module: text, run_id: text, found: text, reason: text },
+  archived: { seq: value => Number.isSafeInteger(value) },
   hello: { pid: value => Number.isSafeInteger(value), version: text },
 }
 

@@ -7,7 +7,7 @@
 export function nearest(given: string, known: Iterable<string>): string | null {
   const word = given.toLowerCase()
   let best: string | null = null
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1
+  let bestDistance = Math.min(Math.max(1, Math.floor(word.length / 3)), 4) + 1
   for (const candidate of known) {
     const distance = editDistance(word, candidate.toLowerCase())
     if (distance < bestDistance) {

@@ -26,7 +26,7 @@ export function unitName(fleet: string): string {
 }
 
 export function systemdUnit(given: UnitGiven): string {
-  const start = [given.flock, '-F', '-n', '-E', '75', given.lock, ...given.keeper, '--no-successor']
+  const start = [given.flock, '-F', '-n', '-E', '75', given.lock, ...given.keeper, '--no-successor', '--boot']
   const lines = [
     '[Unit]',
     `Description=MARK keeps the fleet ${given.fleet} running`,

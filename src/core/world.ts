@@ -22,6 +22,8 @@ export interface Store {
   /** What the daemon saw of a run that ended while no keeper was there. */
   evidence(runId: string): Exit | null
   journal(event: Omit<FleetEvent, 'journal_id' | 'seq'>): FleetEvent
+  /** The archive holds everything up to `seq`. */
+  archived(seq: number): void
   /** The `exited` event of a run, if one stands in the journal. */
   journaledExit(runId: string): FleetEvent | null
   saveSecrets(values: Readonly<Record<string, string>>): void
@@ -55,7 +57,10 @@ export type SpawnAnswer =
 export interface Processes {
   spawn(request: SpawnRequest): SpawnAnswer
   /** Of a run from an earlier keeper: watch it; `dead` with what its corpse tells, if anything. */
-  adopt(run: Run): { readonly alive: true } | { readonly alive: false; readonly exit: Exit | null }
+  adopt(
+    run: Run,
+    module?: string,
+  ): { readonly alive: true } | { readonly alive: false; readonly exit: Exit | null }
   /** A live process that carries this run id: for a record written before its spawn. */
   find(runId: string): { readonly pid: number; readonly startTime: number } | null
   signal(run: Run, signal: string): void

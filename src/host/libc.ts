@@ -42,6 +42,8 @@ export interface Libc {
   receive(fd: number): Buffer | null
   /** flock, exclusive, without waiting. false: somebody else has it. */
   tryLock(fd: number): boolean
+  /** Sends one datagram to a unix socket; `@name` is an abstract one. false: nobody takes it. */
+  send(path: string, text: string): boolean
 }
 
 export const SOCKET_PATH_MAX_BYTES = 107
@@ -176,10 +178,11 @@ function pidfdCalls(koffi: Koffi): Pick<Libc, 'pidfdOpen' | 'pidfdSignal' | 'pid
   }
 }
 
-function socketCalls(koffi: Koffi, closeFd: Call): Pick<Libc, 'bindDatagram' | 'receive'> {
+function socketCalls(koffi: Koffi, closeFd: Call): Pick<Libc, 'bindDatagram' | 'receive' | 'send'> {
   const libc = koffi.load(null)
   const socket = libc.func('int socket(int, int, int)') as Call
   const bind = libc.func('int bind(int, void *, unsigned int)') as Call
+  const sendto = libc.func('long sendto(int, void *, unsigned long, int, void *, unsigned int)') as Call
   const recv = libc.func('long recv(int, void *, unsigned long, int)') as Call
   const datagram = Buffer.alloc(DATAGRAM_MAX_BYTES)
 
@@ -201,6 +204,16 @@ function socketCalls(koffi: Koffi, closeFd: Call): Pick<Libc, 'bindDatagram' | '
         process.umask(umask)
       }
     },
+    send(path, text) {
+      const address = socketAddress(path.startsWith('@') ? `\0${path.slice(1)}` : path)
+      const length = path.startsWith('@') ? address.length - 1 : address.length
+      const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+      if (fd < 0) return false
+      const bytes = Buffer.from(text)
+      const sent = sendto(fd, bytes, bytes.length, MSG_DONTWAIT, address, length)
+      closeFd(fd)
+      return sent === bytes.length
+    },
     receive(fd) {
       for (;;) {
         const length = recv(fd, datagram, datagram.length, MSG_DONTWAIT)
@@ -217,7 +230,7 @@ function socketCalls(koffi: Koffi, closeFd: Call): Pick<Libc, 'bindDatagram' | '
 /** struct sockaddr_un for a path in the file system. */
 function socketAddress(path: string): Buffer {
   const bytes = Buffer.from(path)
-  if (bytes.length > SOCKET_PATH_MAX_BYTES || bytes.includes(0)) {
+  if (bytes.length > SOCKET_PATH_MAX_BYTES || bytes.includes(0, 1)) {
     throw new MarkError(
       'MARK_UNSUPPORTED',
       `The socket path ${path} is ${bytes.length} bytes long; Linux allows ${SOCKET_PATH_MAX_BYTES}.`,

@@ -9,7 +9,7 @@ import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { trampoline } from '../core/trampoline.ts'
 import { runHook, signalGroup, signalNumber, spawnRun } from './child-process.ts'
 import type { Libc } from './libc.ts'
-import { alive, allPids, environHas, readStat, zombieExit } from './proc.ts'
+import { alive, allPids, environSays, isDead, readStat, zombieExit } from './proc.ts'
 import { killSurvivors, survivors } from './process-tree.ts'
 import { findUser } from './users.ts'
 import type { RunFiles } from './run-files.ts'
@@ -67,22 +67,26 @@ export class LinuxProcesses implements Processes {
     }
   }
 
-  adopt(run: Run): { readonly alive: true } | { readonly alive: false; readonly exit: Exit | null } {
+  adopt(
+    run: Run,
+    module?: string,
+  ): { readonly alive: true } | { readonly alive: false; readonly exit: Exit | null } {
     const { pid, startTime } = run
     const stat = pid === null ? null : readStat(pid)
     if (pid === null || !stat || (startTime !== null && stat.startTime !== startTime))
       return { alive: false, exit: null }
-    if (stat.state === 'Z' || stat.state === 'X') return { alive: false, exit: zombieExit(stat) }
+    if (isDead(stat)) return { alive: false, exit: zombieExit(stat) }
     if (this.#handles.has(run.id)) return { alive: true }
     const handle = handleOf(run, pid, startTime ?? stat.startTime, false)
     this.#handles.set(run.id, handle)
     this.#watch(handle)
+    if (module !== undefined) this.#files.follow(module, run.id)
     return { alive: true }
   }
 
   find(runId: string): { readonly pid: number; readonly startTime: number } | null {
     for (const pid of allPids()) {
-      const stat = environHas(pid, 'MARK_RUN_ID', runId) ? readStat(pid) : null
+      const stat = environSays(pid, 'MARK_RUN_ID', runId) ? readStat(pid) : null
       if (stat && stat.session === pid) return { pid, startTime: stat.startTime }
     }
     return null
@@ -98,7 +102,7 @@ export class LinuxProcesses implements Processes {
   kill(run: Run): void {
     this.signal(run, 'SIGKILL')
     const handle = this.#handles.get(run.id)
-    if (handle) killSurvivors(this.#remains(handle, true), 'SIGKILL', this.#libc)
+    if (handle) killSurvivors(this.#remains(handle, true) ?? [], 'SIGKILL', this.#libc)
   }
 
   sweep(run: Run, kill: boolean, signal: string): boolean {
@@ -107,8 +111,8 @@ export class LinuxProcesses implements Processes {
     handle.gone = true
     handle.kill = kill
     const left = this.#remains(handle, !handle.own)
-    if (left.length === 0) return true
-    killSurvivors(left, kill ? 'SIGKILL' : (signal as NodeJS.Signals), this.#libc)
+    if (left?.length === 0) return true
+    killSurvivors(left ?? [], kill ? 'SIGKILL' : (signal as NodeJS.Signals), this.#libc)
     this.#sweepOn(handle)
     return false
   }
@@ -216,14 +220,15 @@ export class LinuxProcesses implements Processes {
     if (known) signalGroup(handle.pid, signal as NodeJS.Signals)
   }
 
-  #remains(handle: Handle, full: boolean): number[] {
+  /** null: the host was too short of something to look; what was left may still be there. */
+  #remains(handle: Handle, full: boolean): number[] | null {
     const known = this.#known()
     known.delete(handle.pid)
     const identity = { pid: handle.pid || null, runId: handle.run.id, startTime: handle.startTime }
     try {
       return survivors(identity, { keeperPid: process.pid, known, full })
     } catch {
-      return []
+      return null
     }
   }
 
@@ -231,9 +236,9 @@ export class LinuxProcesses implements Processes {
     if (handle.sweeping) return
     handle.sweeping = setTimeout(() => {
       handle.sweeping = null
-      const left = this.#remains(handle, true)
-      if (left.length === 0) return this.#hearing?.swept(handle.run.id)
-      if (handle.kill) killSurvivors(left, 'SIGKILL', this.#libc)
+      const left = this.#remains(handle, !handle.own)
+      if (left?.length === 0) return this.#hearing?.swept(handle.run.id)
+      if (handle.kill) killSurvivors(left ?? [], 'SIGKILL', this.#libc)
       this.#sweepOn(handle)
     }, SWEEP_AGAIN_MS)
   }

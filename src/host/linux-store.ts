@@ -70,6 +70,10 @@ export class LinuxStore implements Store {
     return this.#journal.append(event)
   }
 
+  archived(seq: number): void {
+    this.#journal.setCursor(seq)
+  }
+
   journaledExit(runId: string): FleetEvent | null {
     return this.#journal.exits.get(runId) ?? null
   }

@@ -97,19 +97,20 @@ export function readEnviron(pid: number): Map<string, string> | null {
 
 /** Cheaper than `readEnviron` for one question. */
 export function environHas(pid: number, key: string, value: string): boolean {
+  return environSays(pid, key, value) === true
+}
+
+/** As `environHas`; null when it shows no environment at all: wiped, or just now in the middle of an exec. */
+export function environSays(pid: number, key: string, value: string): boolean | null {
   const bytes = readProc(`/proc/${pid}/environ`)
   if (bytes === null) return false
+  if (bytes.length === 0) return null
   const wanted = `${key}=${value}`
   for (let at = bytes.indexOf(wanted); at >= 0; at = bytes.indexOf(wanted, at + 1)) {
     const end = at + Buffer.byteLength(wanted)
     if ((at === 0 || bytes[at - 1] === 0) && (end === bytes.length || bytes[end] === 0)) return true
   }
   return false
-}
-
-/** Shows no environment at all: wiped, a kernel thread, or just now in the middle of an exec. */
-export function environIsEmpty(pid: number): boolean {
-  return readProc(`/proc/${pid}/environ`)?.length === 0
 }
 
 /** Children of all threads of a process. */

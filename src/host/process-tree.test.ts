@@ -179,6 +179,34 @@ test('without a pid on record the run id in the environment is enough', async ()
   await finds({ ...run, pid: null, startTime: null }, options(true), left)
 })
 
+test('a process that does nothing but exec itself again is never overlooked', async () => {
+  const script = 'setsid sh -c \'echo $$; exec sh -c "exec sh $0" "$0"\' "$0" & exit'
+  const again = `${process.env.TMPDIR ?? '/tmp'}/exec-again-${process.pid}.sh`
+  const { rmSync, writeFileSync } = await import('node:fs')
+  writeFileSync(again, 'exec sh "$0"\n')
+  try {
+    const env = { PATH: process.env.PATH, MARK_RUN_ID: 'again' }
+    const child = spawn('sh', ['-c', script, again], {
+      detached: true,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const run = { pid: child.pid!, runId: 'again', startTime: readStat(child.pid!)!.startTime }
+    const ended = once(child, 'exit')
+    const pid = Number(String((await once(child.stdout, 'data'))[0]))
+    await ended
+    try {
+      let missed = 0
+      for (let look = 0; look < 300; look++) if (!survivors(run, options(false)).includes(pid)) missed++
+      assert.equal(missed, 0)
+    } finally {
+      process.kill(pid, 'SIGKILL')
+    }
+  } finally {
+    rmSync(again)
+  }
+})
+
 test('a zombie is not a survivor, and is not signalled', async () => {
   const child = spawn('sh', ['-c', '(exit 0) & echo $!; exit 0'], {
     detached: true,

@@ -9,7 +9,7 @@ import {
   allPids,
   childrenOf,
   childrenOfMainThread,
-  environHas,
+  environSays,
   isDead,
   type ProcStat,
   readStat,
@@ -33,6 +33,11 @@ export interface SurvivorOptions {
    */
   readonly full: boolean
 }
+
+/** How often, and how long apart, a process without an environment is looked at again. */
+const EXEC_LOOKS = 3
+const EXEC_WAIT_MS = 2
+const NOBODY_WAKES = new Int32Array(new SharedArrayBuffer(4))
 
 /** Live processes of the run, its main process left out. Throws HostShortage when it could not look. */
 export function survivors(run: RunIdentity, options: SurvivorOptions): number[] {
@@ -60,12 +65,13 @@ export function killSurvivors(
 
 function amongOrphans(run: RunIdentity, keeperPid: number, never: ReadonlySet<number>): number[] {
   const todo = run.pid !== null && isMain(readStat(run.pid), run) ? childrenOf(run.pid) : []
+  const orphans: ProcStat[] = []
   for (const pid of childrenOfMainThread(keeperPid)) {
-    if (never.has(pid)) continue
-    const stat = readStat(pid)
-    // Our own child cannot be another process under a used pid: its pid is free only after we reaped it.
-    if (stat !== null && !isDead(stat) && belongs(stat, run, true)) todo.push(pid)
+    const stat = never.has(pid) ? null : readStat(pid)
+    if (stat !== null && !isDead(stat)) orphans.push(stat)
   }
+  // Our own child cannot be another process under a used pid: its pid is free only after we reaped it.
+  for (const { pid } of membersAmong(orphans, run, true)) todo.push(pid)
   const found = new Set<number>()
   for (let pid = todo.pop(); pid !== undefined; pid = todo.pop()) {
     if (found.has(pid) || never.has(pid)) continue
@@ -92,9 +98,9 @@ function everywhere(run: RunIdentity, never: ReadonlySet<number>): number[] {
     if (siblings) siblings.push(stat)
     else children.set(stat.ppid, [stat])
   }
-  const sessionIsOurs = ownsItsNumbers(run, stats)
+  const candidates = [...stats.values()].filter(stat => !never.has(stat.pid))
   const found = new Set<number>()
-  const todo = [...stats.values()].filter(stat => !never.has(stat.pid) && belongs(stat, run, sessionIsOurs))
+  const todo = membersAmong(candidates, run, ownsItsNumbers(run, stats))
   const main = run.pid === null ? undefined : stats.get(run.pid)
   if (main && isMain(main, run)) todo.push(...(children.get(main.pid) ?? []))
   for (let stat = todo.pop(); stat !== undefined; stat = todo.pop()) {
@@ -114,11 +120,41 @@ function ownsItsNumbers(run: RunIdentity, stats: ReadonlyMap<number, ProcStat>):
   return holder === undefined || isMain(holder, run)
 }
 
-function belongs(stat: ProcStat, run: RunIdentity, sessionIsOurs: boolean): boolean {
-  const olderThanRun = run.startTime !== null && stat.startTime < run.startTime
-  if (olderThanRun) return false
-  if (sessionIsOurs && run.pid !== null && (stat.session === run.pid || stat.pgrp === run.pid)) return true
-  return environHas(stat.pid, 'MARK_RUN_ID', run.runId)
+/**
+ * Those that session, group or environment show to be the run's. In the middle of an exec a process shows no
+ * environment: such ones are looked at again for a few milliseconds.
+ */
+function membersAmong(
+  candidates: readonly ProcStat[],
+  run: RunIdentity,
+  numbersAreOurs: boolean,
+): ProcStat[] {
+  const members: ProcStat[] = []
+  let doubtful: ProcStat[] = []
+  for (const stat of candidates) {
+    if (run.startTime !== null && stat.startTime < run.startTime) continue
+    const sameNumber = run.pid !== null && (stat.session === run.pid || stat.pgrp === run.pid)
+    const says = (numbersAreOurs && sameNumber) || carries(stat, run)
+    if (says === true) members.push(stat)
+    else if (says === null) doubtful.push(stat)
+  }
+  for (let look = 0; look < EXEC_LOOKS && doubtful.length > 0; look++) {
+    Atomics.wait(NOBODY_WAKES, 0, 0, EXEC_WAIT_MS)
+    const again = doubtful
+    doubtful = []
+    for (const stat of again) {
+      const says = carries(stat, run)
+      if (says === true) members.push(stat)
+      else if (says === null) doubtful.push(stat)
+    }
+  }
+  return members
+}
+
+/** null: it shows no environment, as in the middle of an exec. Kernel threads have none, and no session. */
+function carries(stat: ProcStat, run: RunIdentity): boolean | null {
+  const says = environSays(stat.pid, 'MARK_RUN_ID', run.runId)
+  return stat.session === 0 || isDead(stat) ? says === true : says
 }
 
 function signalOne(found: ProcStat, signal: number | NodeJS.Signals, libc: Libc | null): boolean {

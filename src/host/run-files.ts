@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import { MarkError } from '../core/errors.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { moduleEnvironment } from './environment.ts'
+import { LogClock } from './log-clock.ts'
 import { appendIndex, logicalSize, openForRun } from './log-file.ts'
 import { isShortage } from './shortage.ts'
 import type { StateDir } from './state-dir.ts'
@@ -35,9 +36,11 @@ export interface RunFilesGiven {
 
 export class RunFiles {
   readonly #given: RunFilesGiven
+  readonly #clock: LogClock
 
   constructor(given: RunFilesGiven) {
     this.#given = given
+    this.#clock = new LogClock(given.state.logs, given.wallMs)
   }
 
   prepare(request: SpawnRequest): Prepared {
@@ -49,8 +52,8 @@ export class RunFiles {
       if (!made.ok) return made
       const { fd, logicalStart } = openForRun(this.#given.state, spec.name, spec.log, this.#given.wallMs(), {
         inUse: slot !== spec.name,
+        runId: request.runId,
       })
-      this.#mark(spec, request.runId, logicalStart)
       return { ok: true, env: made.env, logFd: fd, logOffset: logicalStart }
     } catch (error) {
       return refusal(error)
@@ -84,6 +87,7 @@ export class RunFiles {
 
   started(request: SpawnRequest, pid: number): void {
     if (request.spec.name === DAEMON) return
+    this.follow(request.spec.name, request.runId)
     try {
       writeFileSync(join(this.#given.state.pids, `${request.spec.name}.pid`), `${pid}\n`, { mode: 0o644 })
     } catch {
@@ -91,11 +95,17 @@ export class RunFiles {
     }
   }
 
+  /** From now on the run's undated lines get their time. */
+  follow(module: string, runId: string): void {
+    this.#clock.follow(module, runId)
+  }
+
   markLogEnd(spec: ModuleSpec, runId: string): number | null {
     if (spec.name === DAEMON) return null
     const { state } = this.#given
+    this.#clock.unfollow(spec.name, runId)
     try {
-      if (spec.name !== DAEMON) rmSync(join(state.pids, `${spec.name}.pid`), { force: true })
+      rmSync(join(state.pids, `${spec.name}.pid`), { force: true })
       const offset = logicalSize(state.logs, spec.name)
       this.#mark(spec, runId, offset)
       return offset

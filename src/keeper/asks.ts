@@ -6,10 +6,9 @@ import { moduleName, nextName } from '../core/child-name.ts'
 import type { Ask } from '../contract/keeper.ts'
 import { isLive, stateOf } from '../core/child.ts'
 import { MarkError } from '../core/errors.ts'
-import { covers, parseScope } from '../core/kill.ts'
-import { formatUtc } from '../core/time.ts'
 import { applyPlan } from './apply.ts'
 import { type Engine, killHold } from './engine.ts'
+import { release, trip } from './kills.ts'
 import { beginReload } from './reload.ts'
 import { fleetView } from './fleet-view.ts'
 
@@ -38,9 +37,12 @@ export function answerAsk(engine: Engine, ask: Verb): unknown {
       engine.feedAll([...engine.children.keys()].map(name => ({ name, event: { kind: 'hurry' } })))
       return {}
     case 'kill':
-      return kill(engine, ask)
+      return trip(engine, ask)
     case 'release':
-      return release(engine, ask.id, ask.reason, ask.by)
+      return release(engine, ask)
+    case 'archived':
+      engine.world.store.archived(ask.seq)
+      return {}
     case 'probed':
       return probed(engine, ask)
   }
@@ -135,84 +137,6 @@ function down(engine: Engine, by: string): unknown {
   engine.watcher.fleetChanged()
   engine.turn()
   return {}
-}
-
-function kill(engine: Engine, ask: Extract<Verb, { ask: 'kill' }>): unknown {
-  const scope = parseScope(ask.scope, engine.plan)
-  const at = formatUtc(engine.world.now().wallMs)
-  engine.readLatches()
-  if (!engine.kills.some(known => known.id === ask.id)) {
-    engine.world.latches.trip({
-      id: ask.id,
-      level: ask.level,
-      scope,
-      reason: ask.reason,
-      by: ask.by,
-      at,
-      complete: false,
-    })
-    engine.note('killed', null, null, { id: ask.id, level: ask.level, scope, reason: ask.reason, by: ask.by })
-  }
-  enforceKills(engine)
-  return { id: ask.id, scope }
-}
-
-/** Everything a latch covers is held or on its way there. Called after every look at the latches. */
-export function enforceKills(engine: Engine): void {
-  engine.readLatches()
-  const items: Parameters<Engine['feedAll']>[0][number][] = []
-  for (const [name, child] of engine.children) {
-    const latch = engine.latchOf(moduleName(name))
-    if (!latch) continue
-    engine.world.latches.halt(child.spec, latch.level)
-    if (latch.level !== 'pause') items.push({ name, event: { kind: 'hold', hold: killHold(latch) } })
-  }
-  engine.feedAll(items)
-  completeKills(engine)
-}
-
-/** A kill is complete only when nothing in scope lives and every module could verify its orders. */
-export function completeKills(engine: Engine): void {
-  for (const latch of engine.kills) {
-    if (latch.complete || engine.settledKills.has(latch.id)) continue
-    const covered = [...engine.children.values()].filter(
-      child => !child.spec.name.startsWith('@') && covers(latch.scope, child.spec.name, engine.plan),
-    )
-    if (latch.level !== 'pause' && covered.some(isLive)) continue
-    engine.settledKills.add(latch.id)
-    const verified =
-      latch.level === 'halt' &&
-      covered.every(child => child.spec.stop.verify !== null && !child.reason.includes('unverified'))
-    const note = verified
-      ? 'stopped, verified'
-      : latch.level === 'pause'
-        ? 'KILL INCOMPLETE: modules cannot be told to pause'
-        : 'stopped, orders unverified'
-    engine.world.latches.complete(latch.id, verified, note)
-    engine.note('kill_complete', null, null, { id: latch.id, note, complete: verified })
-    engine.readLatches()
-  }
-}
-
-function release(engine: Engine, id: string, reason: string, by: string): unknown {
-  if (!engine.world.latches.release(id)) {
-    throw new MarkError('MARK_NO_SUCH_KILL', `There is no kill ${id}.`, 'mark status lists what is tripped.')
-  }
-  engine.note('released', null, null, { id, reason, by })
-  engine.readLatches()
-  const items: Parameters<Engine['feedAll']>[0][number][] = []
-  const freed: string[] = []
-  for (const [name, child] of engine.children) {
-    if (engine.latchOf(moduleName(name))) continue
-    engine.world.latches.halt(child.spec, null)
-    const held =
-      child.hold?.kill ?? (child.stopping?.then.kind === 'hold' ? child.stopping.then.hold.kill : null)
-    if (held === null) continue
-    freed.push(name)
-    items.push({ name, event: { kind: 'unhold', by, start: false } })
-  }
-  engine.feedAll(items)
-  return { id, freed }
 }
 
 function probed(engine: Engine, ask: Extract<Verb, { ask: 'probed' }>): unknown {

@@ -2,12 +2,12 @@
  * The keeper: an engine on a world, from its beginning to a `down`. Hears what the world tells and keeps the
  * promises that need more than one child: reloads, kills, the end of a session.
  */
+import { completeKills, enforceKills } from './kills.ts'
 import { DAEMON, moduleName } from '../core/child-name.ts'
 import { isLive } from '../core/child.ts'
-import type { ModuleSpec } from '../core/plan.ts'
-import { answerAsk, completeKills, enforceKills } from './asks.ts'
+import { answerAsk } from './asks.ts'
 import type { Engine } from './engine.ts'
-import { type Beginning, begin, settleDoubts } from './lifecycle.ts'
+import { type Beginning, begin, type StartOptions, settleDoubts } from './lifecycle.ts'
 import { Notices } from './notices.ts'
 import { advanceReloads } from './reload.ts'
 import type { Hearing, Watcher, World } from '../core/world.ts'
@@ -19,9 +19,9 @@ export class Keeper implements Hearing {
   readonly #notices: Notices
   #leaving = false
 
-  constructor(world: World, watcher: Watcher, daemonSpec: ModuleSpec) {
+  constructor(world: World, watcher: Watcher, start: StartOptions) {
     this.world = world
-    this.#beginning = begin(world, watcher, daemonSpec)
+    this.#beginning = begin(world, watcher, start)
     this.engine = this.#beginning.engine
     this.#notices = new Notices(this.engine)
     this.engine.afterTurn = () => this.#afterTurn()

@@ -2,12 +2,12 @@
  * How a keeper's life begins: it reads what it remembers, proves which runs still live, takes them over, and only
  * then lets anything start. Nothing is started twice; nothing foreign is touched; no exit is invented.
  */
+import { enforceKills } from './kills.ts'
 import { DAEMON, moduleName, nextName } from '../core/child-name.ts'
 import { type Child, isLive, newChild, type Run } from '../core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
 import { afterReboot, type ChildrenDocument, restore, type RunRecord } from '../core/keeper-state.ts'
 import type { ModuleSpec } from '../core/plan.ts'
-import { enforceKills } from './asks.ts'
 import { Engine, type Session } from './engine.ts'
 import { saveRun } from './start-run.ts'
 import type { Watcher, World } from '../core/world.ts'
@@ -17,6 +17,12 @@ const EVIDENCE_WAIT_MS = 1000
 /** How long a recorded spawn may take to show itself by its environment. */
 const SPAWN_WAIT_MS = 1000
 
+export interface StartOptions {
+  readonly daemon: ModuleSpec
+  /** Started by the host's boot, or by systemd: a session that was taken down opens again. */
+  readonly boot: boolean
+}
+
 export interface Beginning {
   readonly engine: Engine
   /** Dead runs whose exit only the daemon may know; settled by its `hello` or by time. */
@@ -24,14 +30,15 @@ export interface Beginning {
   readonly deadlineMs: number
 }
 
-export function begin(world: World, watcher: Watcher, daemonSpec: ModuleSpec): Beginning {
+export function begin(world: World, watcher: Watcher, { daemon, boot }: StartOptions): Beginning {
   const memory = world.store.loadChildren()
+  const booting = boot && memory !== null && !memory.open
   const rebooted = memory !== null && memory.boot_id !== world.bootId
-  const engine = new Engine(world, watcher, sessionOf(memory, rebooted, world))
+  const engine = new Engine(world, watcher, sessionOf(memory, booting, rebooted, world))
   engine.paused = true
   engine.plan = world.store.loadPlan()
   engine.readLatches()
-  restoreChildren(engine, memory, rebooted, daemonSpec)
+  restoreChildren(engine, memory, rebooted, daemon)
   const records = world.store.loadRuns()
   const doubtful = rebooted ? buryAll(engine, records) : adoptAll(engine, records)
   const adopted = [...engine.children.values()].filter(
@@ -46,14 +53,20 @@ export function begin(world: World, watcher: Watcher, daemonSpec: ModuleSpec): B
   const now = world.now()
   enforceKills(engine)
   engine.paused = false
-  if (engine.session.open) resume(engine, rebooted)
+  if (engine.session.open) resume(engine, rebooted || booting)
   else engine.turn()
   return { engine, doubtful, deadlineMs: now.monoMs + EVIDENCE_WAIT_MS }
 }
 
-function sessionOf(memory: ChildrenDocument | null, rebooted: boolean, world: World): Session {
-  if (!memory || rebooted || !memory.open)
-    return { id: world.mintId(), open: memory?.open ?? false, closing: false }
+function sessionOf(
+  memory: ChildrenDocument | null,
+  booting: boolean,
+  rebooted: boolean,
+  world: World,
+): Session {
+  if (!memory || booting || rebooted || !memory.open) {
+    return { id: world.mintId(), open: booting || (memory?.open ?? false), closing: false }
+  }
   return { id: memory.session_id, open: true, closing: memory.closing }
 }
 
@@ -161,9 +174,14 @@ function strangerSpec(engine: Engine, record: RunRecord): ModuleSpec {
 function takeOver(engine: Engine, name: string, run: Run, doubtful: Map<string, Run>): void {
   if (run.exit) return endOf(engine, name, run, run.exit, doubtful)
   if (run.pid === null) return look(engine, name, run, engine.world.now().monoMs + SPAWN_WAIT_MS)
-  const found = engine.world.processes.adopt(run)
+  const found = engine.world.processes.adopt(run, moduleOf(name))
   if (!found.alive) return endOf(engine, name, run, found.exit, doubtful)
   adopted(engine, name, run)
+}
+
+/** Whose log its lines are in; the daemon's own is not followed. */
+function moduleOf(name: string): string | undefined {
+  return name === DAEMON ? undefined : moduleName(name)
 }
 
 function adopted(engine: Engine, name: string, run: Run): void {
@@ -196,7 +214,7 @@ function look(engine: Engine, name: string, run: Run, deadlineMs: number): void 
     const live: Run = { ...run, pid: found.pid, startTime: found.startTime }
     const child = engine.children.get(name) as Child
     saveRun(engine, live, child.spec, name === child.spec.name ? 'active' : 'spare')
-    const state = engine.world.processes.adopt(live)
+    const state = engine.world.processes.adopt(live, moduleOf(name))
     engine.put(name, { ...child, run: live })
     if (state.alive) adopted(engine, name, live)
     else endOf(engine, name, live, state.exit, new Map())

@@ -25,17 +25,22 @@ import { socketDirFor, type StateDir, stateDirAt } from '../host/state-dir.ts'
 import { Keeper } from './keeper.ts'
 import { LinuxWorld } from '../host/linux-world.ts'
 import { KeeperServer } from './server.ts'
+import { SystemdNotifier } from '../host/systemd.ts'
 import { Successor } from './successor.ts'
 
 /** A keeper that was started for a call that never came ends after this long. */
 const IDLE_EXIT_MS = 60_000
 
 const { values } = parseArgs({
-  options: { 'state-dir': { type: 'string' }, 'no-successor': { type: 'boolean' } },
+  options: {
+    'state-dir': { type: 'string' },
+    'no-successor': { type: 'boolean' },
+    boot: { type: 'boolean' },
+  },
 })
-await main(values['state-dir'] ?? '', values['no-successor'] === true)
+await main(values['state-dir'] ?? '', { alone: values['no-successor'] === true, boot: values.boot === true })
 
-async function main(dir: string, alone: boolean): Promise<void> {
+async function main(dir: string, { alone, boot }: { alone: boolean; boot: boolean }): Promise<void> {
   process.umask(0o022)
   const state = openStateDir(dir)
   if (lockHolder(state.keeperLock) !== process.pid)
@@ -43,6 +48,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
   const libc = loadLibc()
   libc?.setCloexecFrom(3)
   libc?.setSubreaper()
+  const systemd = new SystemdNotifier(libc, process.env)
   const server = new KeeperServer()
   const environment = ownEnvironment()
   const world = new LinuxWorld({
@@ -64,7 +70,10 @@ async function main(dir: string, alone: boolean): Promise<void> {
   process.on('SIGCHLD', () => world.childChanged())
   process.on('SIGPIPE', () => {})
   process.on('SIGHUP', () => {})
-  const keeper = new Keeper(world, server, daemonSpec(daemonArgv(state), state.dir, environment))
+  const keeper = new Keeper(world, server, {
+    daemon: daemonSpec(daemonArgv(state), state.dir, environment),
+    boot,
+  })
   world.listen(keeper)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => keeper.askDown(`${signal} to the keeper`))
@@ -73,9 +82,11 @@ async function main(dir: string, alone: boolean): Promise<void> {
   server.serve(keeper.engine, { hello: () => keeper.settleDoubts(), left: () => {} })
   settleInTime(keeper, world)
   await server.listen(state.keeperSocket)
+  systemd.ready(`keeps ${keeper.engine.plan?.fleet ?? 'no fleet yet'}`)
   setTimeout(() => keeper.idle && leave(), IDLE_EXIT_MS).unref()
 
   function leave(): void {
+    systemd.stopping()
     successor.disarm()
     world.close()
     rmSync(state.socketDir, { recursive: true, force: true })

@@ -3,12 +3,11 @@
  * and only that: processes are found by this fleet's state directory, never by a name.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { isSame, Observer } from './observer.ts'
-import { statOf } from './proc.ts'
+import { endFleet, removeSockets } from './ending.ts'
 
 const ROOT = dirname(dirname(import.meta.dirname))
 const EXAMPLE = join(ROOT, 'examples', 'paper-fleet')
@@ -17,7 +16,6 @@ const NAMES = ['EXCHANGE', 'VIDA', 'LUKA', 'LUKA_PING', 'ROKO', 'NANA', 'TEEA', 
 const FIRST_PORT = 20_000
 const BLOCK = 10
 const BLOCKS = 1_200
-const END_ROUNDS = 200
 
 export interface Ended {
   readonly code: number | null
@@ -82,36 +80,16 @@ export class PaperFleet {
     }
   }
 
-  /** Ends every process of this fleet. Synchronous, so that a dying harness can still do it. Returns how many. */
+  /** Ends every process of this fleet. Returns how many. */
   end(): number {
     for (const command of this.#commands) command.kill('SIGKILL')
-    const observer = new Observer(this.stateDir, this.modules)
-    let ended = 0
-    let quiet = 0
-    for (let round = 0; round < END_ROUNDS && quiet < 3; round++) {
-      const found = observer.everything()
-      quiet = found.length === 0 ? quiet + 1 : 0
-      // What would start others goes first.
-      const rank = (role: string): number => ['waiting', 'keeper', 'daemon'].indexOf(role) >>> 0
-      for (const seen of found.sort((a, b) => rank(a.role) - rank(b.role))) {
-        if (!isSame(statOf(seen.pid), seen)) continue
-        process.kill(seen.pid, 'SIGKILL')
-        ended++
-      }
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
-    }
     this.#guard.close()
-    return ended
+    return endFleet(this.stateDir)
   }
 
   /** Removes the directory and the sockets; only after `end`. */
   remove(): void {
-    try {
-      const sockets = readlinkSync(join(this.stateDir, 'run'))
-      if (basename(dirname(sockets)).startsWith('mark')) rmSync(sockets, { recursive: true, force: true })
-    } catch {
-      // A keeper that left in good order took them along.
-    }
+    removeSockets(this.stateDir)
     rmSync(this.dir, { recursive: true, force: true })
   }
 

@@ -17,6 +17,8 @@ export interface Kill {
   readonly runId: string | null
   /** The keeper did not serve yet. */
   readonly adopting: boolean
+  /** A successor was armed when it was killed. */
+  readonly armed: boolean
 }
 
 const TARGET_WAIT_MS = 20_000
@@ -29,11 +31,9 @@ const LULL_POLL_MS = 100
 
 export class Killer {
   readonly kills: Kill[] = []
-  /** Times when a successor served after a kill of the keeper, ms. */
-  readonly successionsMs: number[] = []
+  /** When a command brought MARK back, ms since 1970. */
+  readonly revivals: number[] = []
   readonly problems: string[] = []
-  /** How often all of MARK was gone and a command had to bring it back. */
-  revived = 0
   missed = 0
   readonly #fleet: PaperFleet
   readonly #observer: Observer
@@ -68,7 +68,7 @@ export class Killer {
       case 'module':
         return await this.#modules(stroke.count, pick)
       case 'keeper':
-        return await this.#succession(look => this.#kill('keeper', look.keeper, look))
+        return await this.#keeper()
       case 'daemon': {
         const look = await this.#until(found => found.daemon !== null)
         if (look) this.#kill('daemon', look.daemon, look)
@@ -99,16 +99,12 @@ export class Killer {
       this.#kill('module', live[(from + index) % live.length] ?? null, look)
   }
 
-  async #succession(strike: (look: Look) => void): Promise<void> {
+  async #keeper(): Promise<void> {
     const look = await this.served()
-    if (!look) return
-    strike(look)
+    if (!look || !this.#kill('keeper', look.keeper, look) || look.waiting.length === 0) return
     const killedMs = Date.now()
-    const lone = look.waiting.length === 0
     const next = await this.#until(found => found.keeperServes && found.keeper?.pid !== look.keeper?.pid)
-    // Without one in arms it took a command, which is no succession.
-    if (next && !lone) this.successionsMs.push(next.atMs - killedMs)
-    if (next && !lone) this.#bootMs = 0.8 * this.#bootMs + 0.2 * (next.atMs - killedMs)
+    if (next) this.#bootMs = 0.8 * this.#bootMs + 0.2 * (next.atMs - killedMs)
   }
 
   async #pair(daemonFirst: boolean, gapMs: number): Promise<void> {
@@ -162,7 +158,16 @@ export class Killer {
     const { module, pid, start, runId } = seen
     const adopting = target === 'keeper' && !look.keeperServes
     process.kill(pid, 'SIGKILL')
-    this.kills.push({ atMs: Date.now(), target, module, pid, start, runId, adopting })
+    this.kills.push({
+      atMs: Date.now(),
+      target,
+      module,
+      pid,
+      start,
+      runId,
+      adopting,
+      armed: look.waiting.length > 0,
+    })
     return true
   }
 
@@ -189,7 +194,7 @@ export class Killer {
   }
 
   async #revive(): Promise<void> {
-    this.revived++
+    this.revivals.push(Date.now())
     const { code, stderr } = await this.#fleet.mark(['status'], REVIVE_MS)
     if (code !== 0)
       this.problems.push(`\`mark status\` with all of MARK gone ended with ${code}: ${stderr.trim()}`)

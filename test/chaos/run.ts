@@ -109,8 +109,8 @@ async function conclude({
     ['kills of the armed successor', counts.waiting],
     ['keeper and daemon within 50 ms', counts.pairs],
     ['keepers killed while adopting', counts.adopting],
-    ['all of MARK gone, back by `mark status`', killer.revived],
-    ['keeper killed to successor serving, ms (p50 / max)', spread(killer.successionsMs)],
+    ['all of MARK gone, back by `mark status`', killer.revivals.length],
+    ['keeper killed to successor serving, ms (p50 / max)', spread(successions(observer, killer))],
     ['runs / exits in the journal', `${verdict.runs} / ${verdict.exits}`],
     [
       'ended by a kill / by themselves / by MARK',
@@ -187,4 +187,16 @@ async function booksOf(fleet: PaperFleet): Promise<Books> {
   const first = await fleet.verify(false)
   const result = JSON.parse(first.stdout) as { ok: boolean; fills: number; in_flight: number; reason: string }
   return { fills: result.fills, problems: result.ok ? [] : [result.reason] }
+}
+
+/** Ms from the kill of a keeper to its armed successor serving, where nothing else was done to MARK meanwhile. */
+function successions({ blind }: Observer, { kills, revivals }: Killer): number[] {
+  const keepers = kills.filter(kill => kill.target === 'keeper' || kill.target === 'waiting')
+  return keepers.flatMap(({ atMs, armed, target }) => {
+    const span = blind.keeper.find(({ fromMs, toMs }) => fromMs >= atMs - LOOK_EVERY_MS && toMs > atMs)
+    const until = span?.toMs ?? Number.POSITIVE_INFINITY
+    const others = [...keepers.map(kill => kill.atMs).filter(ms => ms !== atMs), ...revivals]
+    const alone = !others.some(ms => ms >= atMs - 1000 && ms <= until)
+    return armed && alone && target === 'keeper' && Number.isFinite(until) ? [until - atMs] : []
+  })
 }

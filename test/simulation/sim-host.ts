@@ -292,6 +292,7 @@ export class SimWorld implements World {
     journaledExit: (runId: string) =>
       this.host.journal.find(event => event.kind === 'exited' && event.run_id === runId) ?? null,
     saveSecrets: () => {},
+    archived: () => {},
   }
 
   latches = {

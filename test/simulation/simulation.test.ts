@@ -91,7 +91,7 @@ class Life {
       const keeper = new Keeper(
         world,
         { moduleChanged() {}, fleetChanged() {}, planChanged() {}, happened() {} },
-        daemonSpec(['daemon'], '/', {}),
+        { daemon: daemonSpec(['daemon'], '/', {}), boot: false },
       )
       world.hearing = keeper
       world.daemonHello = () => keeper.settleDoubts()
@@ -171,7 +171,8 @@ function allow(life: Life, name: string | null, ask: () => boolean): void {
 function trip(life: Life, scope: string): void {
   const { host } = life
   const id = `K-${host.id()}`
-  if (host.chance() < 0.5) life.ask({ ask: 'kill', id, scope, level: 'halt', reason: null, by: 'op' })
+  if (host.chance() < 0.5)
+    life.ask({ ask: 'kill', kill_id: id, scope, level: 'halt', reason: null, by: 'op' })
   else
     host.kills.push({
       id,
@@ -186,7 +187,7 @@ function trip(life: Life, scope: string): void {
 
 function release(life: Life): void {
   const kill = life.host.kills[0]
-  if (kill) life.ask({ ask: 'release', id: kill.id, reason: 'sim', by: 'op' })
+  if (kill) life.ask({ ask: 'release', kill_id: kill.id, reason: 'sim', by: 'op' })
 }
 
 /** While a latch is on disk nothing in its scope may start: checked at every spawn through `forbidden`. */

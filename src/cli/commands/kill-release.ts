@@ -44,7 +44,7 @@ async function releaseByKeeper(
   reason: string,
 ): Promise<boolean> {
   try {
-    await askKeeper(state.keeperSocket, { ask: 'release', id, reason, by: context.by }, KEEPER_MS)
+    await askKeeper(state.keeperSocket, { ask: 'release', kill_id: id, reason, by: context.by }, KEEPER_MS)
     return true
   } catch (error) {
     const away =

@@ -92,12 +92,13 @@ async function carryOut(
  */
 async function reach(state: StateDir, order: Kill): Promise<KeeperClient | null> {
   const deadline = performance.now() + KEEPER_MS
+  const { id: kill_id, ...rest } = order
   for (;;) {
     const left = deadline - performance.now()
     let keeper: KeeperClient | null = null
     try {
       keeper = await KeeperClient.connect(state.keeperSocket, Math.max(left, 1))
-      await keeper.ask({ ask: 'kill', ...order }, Math.max(deadline - performance.now(), 1))
+      await keeper.ask({ ask: 'kill', kill_id, ...rest }, Math.max(deadline - performance.now(), 1))
       return keeper
     } catch (error) {
       keeper?.close()

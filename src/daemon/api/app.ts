@@ -162,7 +162,7 @@ function commands(app: Hono, deps: ApiDeps): void {
     if (!level) throw usage(`level is one of ${LEVELS.join(', ')}.`)
     const reason = textField(body.reason, 'reason', 500)
     return context.json(
-      await deps.ask({ ask: 'kill', id: deps.mintKillId(), scope, level, reason, by: BY }),
+      await deps.ask({ ask: 'kill', kill_id: deps.mintKillId(), scope, level, reason, by: BY }),
       202,
     )
   })
@@ -173,7 +173,7 @@ function commands(app: Hono, deps: ApiDeps): void {
     const body = await bodyOf(context, ['reason'])
     const reason = textField(body.reason, 'reason', 500)
     if (!reason) throw usage('A release needs a reason.')
-    return context.json((await deps.ask({ ask: 'release', id, reason, by: BY })) ?? {}, 202)
+    return context.json((await deps.ask({ ask: 'release', kill_id: id, reason, by: BY })) ?? {}, 202)
   })
 }
 

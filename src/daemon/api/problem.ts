@@ -24,7 +24,7 @@ export function problem(error: unknown, status?: number): Response {
   const known = error instanceof MarkError ? error : internal()
   const code = status ?? STATUS[known.code] ?? 500
   const body = {
-    type: `https://mark-keeper.dev/errors#${known.code}`,
+    type: `urn:mark:error:${known.code}`,
     title: title(code),
     status: code,
     detail: known.message,
