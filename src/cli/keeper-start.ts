@@ -69,7 +69,7 @@ function startKeeper(context: CliContext): Launched {
 }
 
 const KEEPER_VARIABLES =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS)$/
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_RUNTIME_DIR|NODE_COMPILE_CACHE|DBUS_SESSION_BUS_ADDRESS)$/
 
 /** Secrets of the caller's shell never reach the keeper's environment; NODE_OPTIONS must not either. */
 export function keeperEnvironment(env: CliContext['env']): Record<string, string> {
