@@ -8,7 +8,7 @@ import time
 
 import peers
 from kit import say
-from processes import cpu_ns, end_everything, memory_kb, pidfds, wait_gone
+from processes import cpu_ns, end_everything, memory_kb, pidfds, role_of, wait_gone
 from starts import Starts
 
 START_LIMIT_S = 120
@@ -132,12 +132,23 @@ def one_life(place, size, idle_s):
         before, began = cpu_ns(own), time.monotonic()
         time.sleep(idle_s)
         row["idle_cpu_percent"] = (cpu_ns(own) - before) / 1e7 / (time.monotonic() - began)
-    sizes = [size for size in map(memory_kb, own) if size]
-    row["processes"] = len(sizes)
-    row["pss_mb"] = sum(pss for pss, _ in sizes) / 1024
-    row["private_mb"] = sum(private for _, private in sizes) / 1024
+    row.update(footprint(own))
     if modules:
         row.update(stop(peer, size))
+    return row
+
+
+def footprint(own):
+    row = {"processes": 0, "pss_mb": 0.0, "private_mb": 0.0, "pss_by_role_mb": {}}
+    for pid in own:
+        role, sizes = role_of(pid), memory_kb(pid)
+        if sizes is None:
+            continue
+        pss_mb, private_mb = (kb / 1024 for kb in sizes)
+        row["processes"] += 1
+        row["pss_mb"] += pss_mb
+        row["private_mb"] += private_mb
+        row["pss_by_role_mb"][role] = round(row["pss_by_role_mb"].get(role, 0) + pss_mb, 2)
     return row
 
 

@@ -64,6 +64,14 @@ def arguments_of(pid):
         return []
 
 
+def role_of(pid):
+    """A word for what a process does: the program of a script (`keeper/main.ts`), else its own name."""
+    for argument in arguments_of(pid)[1:]:
+        if argument.endswith((".ts", ".js")) and os.path.basename(exe_of(pid)) == "node":
+            return "/".join(argument.split("/")[-2:])
+    return os.path.basename(exe_of(pid)) or "?"
+
+
 def cpu_ns(pids):
     """CPU time of these processes so far: the scheduler's count of each thread, and of children they reaped."""
     total = 0

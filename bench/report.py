@@ -27,8 +27,11 @@ def fleet_summary(rows):
     return {
         name: {
             size: {
-                figure: statistics.median([row[figure] for row in lives if figure in row])
-                for figure in FIGURES if any(figure in row for row in lives)
+                **{
+                    figure: statistics.median([row[figure] for row in lives if figure in row])
+                    for figure in FIGURES if any(figure in row for row in lives)
+                },
+                "pss_by_role_mb": lives[0]["pss_by_role_mb"],
             } for size, lives in sizes.items()
         } for name, sizes in rows.items() if sizes
     }
@@ -96,3 +99,6 @@ def print_fleet(summary, size):
              row["private_mb"], empty.get(name, {}).get("idle_cpu_percent"), row.get("idle_cpu_percent")]
             for name, row in full.items()]
     table("4. Footprint of keeper, daemon and helpers (idle CPU in % of one core)", head, rows)
+    for name, row in full.items():
+        roles = ", ".join(f"{role} {number(pss)}" for role, pss in sorted(row["pss_by_role_mb"].items()))
+        print(f"  {name} at {size}, PSS MB: {roles}")

@@ -93,8 +93,8 @@ export interface World {
   mintId(): string
   /** The one timer: call `onWake` at or after this monotonic time; null: never. Replaces the former wish. */
   wakeAt(monoMs: number | null): void
-  /** Run soon, after pending I/O. */
-  soon(task: () => void): void
+  /** Run soon, after pending I/O, or after this long. */
+  soon(task: () => void, delayMs?: number): void
   /** Opens a slot's NOTIFY_SOCKET; its path, or null where that cannot be. */
   notifySocket(slot: string, spec: ModuleSpec): string | null
   /** Shortages MARK lives with now, each a sentence. */

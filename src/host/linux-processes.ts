@@ -22,6 +22,7 @@ const EXIT_WAIT_MS = 2000
 
 interface Handle {
   readonly run: Run
+  readonly module: string | null
   readonly pid: number
   readonly startTime: number | null
   /** Our own child: unreaped until libuv told, so its pid cannot be anybody else's. */
@@ -59,7 +60,7 @@ export class LinuxProcesses implements Processes {
       const spawned = spawnRun(program, opened.logFd, exit => this.#exited(request.runId, exit))
       if (!spawned.ok) return spawned
       const run = { id: request.runId, pid: spawned.pid, startTime: spawned.startTime } as Run
-      this.#handles.set(run.id, handleOf(run, spawned.pid, spawned.startTime, true))
+      this.#handles.set(run.id, handleOf(run, request.spec.name, spawned.pid, spawned.startTime, true))
       this.#files.started(request, spawned.pid)
       return { ...spawned, logOffset: opened.logOffset }
     } finally {
@@ -77,7 +78,7 @@ export class LinuxProcesses implements Processes {
       return { alive: false, exit: null }
     if (isDead(stat)) return { alive: false, exit: zombieExit(stat) }
     if (this.#handles.has(run.id)) return { alive: true }
-    const handle = handleOf(run, pid, startTime ?? stat.startTime, false)
+    const handle = handleOf(run, module ?? null, pid, startTime ?? stat.startTime, false)
     this.#handles.set(run.id, handle)
     this.#watch(handle)
     if (module !== undefined) this.#files.follow(module, run.id)
@@ -106,7 +107,7 @@ export class LinuxProcesses implements Processes {
   }
 
   sweep(run: Run, kill: boolean, signal: string): boolean {
-    const handle = this.#handles.get(run.id) ?? handleOf(run, run.pid ?? 0, run.startTime, false)
+    const handle = this.#handles.get(run.id) ?? handleOf(run, null, run.pid ?? 0, run.startTime, false)
     this.#handles.set(run.id, handle)
     handle.gone = true
     handle.kill = kill
@@ -152,6 +153,12 @@ export class LinuxProcesses implements Processes {
     if (handle.sweeping) clearTimeout(handle.sweeping)
     this.#unwatch(handle)
     this.#handles.delete(runId)
+    const { module } = handle
+    if (module !== null) setImmediate(() => this.#hasRun(module) || this.#files.ended(module))
+  }
+
+  #hasRun(module: string): boolean {
+    return [...this.#handles.values()].some(handle => handle.module === module && !handle.gone)
   }
 
   /** Reaps orphans that came home to us, the subreaper; libuv never waits for those. */
@@ -244,8 +251,25 @@ export class LinuxProcesses implements Processes {
   }
 }
 
-function handleOf(run: Run, pid: number, startTime: number | null, own: boolean): Handle {
-  return { run, pid, startTime, own, pidfd: null, watch: null, gone: false, sweeping: null, kill: true }
+function handleOf(
+  run: Run,
+  module: string | null,
+  pid: number,
+  startTime: number | null,
+  own: boolean,
+): Handle {
+  return {
+    run,
+    module,
+    pid,
+    startTime,
+    own,
+    pidfd: null,
+    watch: null,
+    gone: false,
+    sweeping: null,
+    kill: true,
+  }
 }
 
 function command(spec: ModuleSpec): readonly string[] {

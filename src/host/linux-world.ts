@@ -93,8 +93,9 @@ export class LinuxWorld implements World {
     this.#timer.at(monoMs)
   }
 
-  soon(task: () => void): void {
-    setImmediate(task)
+  soon(task: () => void, delayMs = 0): void {
+    if (delayMs > 0) setTimeout(task, delayMs)
+    else setImmediate(task)
   }
 
   notifySocket(slot: string, spec: ModuleSpec): string | null {

@@ -105,13 +105,17 @@ export class RunFiles {
     const { state } = this.#given
     this.#clock.unfollow(spec.name, runId)
     try {
-      rmSync(join(state.pids, `${spec.name}.pid`), { force: true })
       const offset = logicalSize(state.logs, spec.name)
       this.#mark(spec, runId, offset)
       return offset
     } catch {
       return null
     }
+  }
+
+  /** pids/<m>.pid names a live process or is not there. */
+  ended(module: string): void {
+    if (module !== DAEMON) rmSync(join(this.#given.state.pids, `${module}.pid`), { force: true })
   }
 
   #mark(spec: ModuleSpec, runId: string, offset: number): void {

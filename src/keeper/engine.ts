@@ -51,6 +51,8 @@ export class Engine {
   readonly #queue: { readonly name: string; readonly event: ChildEvent }[] = []
   readonly #texts = new Map<string, { readonly child: Child; readonly text: string }>()
   readonly #changed = new Set<string>()
+  /** Records of ended runs, removed once the turn's starts have happened: a restart waits for no unlink. */
+  readonly #leftovers: string[] = []
   #turning = false
   #saved = ''
 
@@ -85,6 +87,7 @@ export class Engine {
     } finally {
       this.#turning = false
     }
+    for (const runId of this.#leftovers.splice(0)) this.world.store.removeRun(runId)
     this.save()
     this.world.wakeAt(this.#earliest())
     this.#publish()
@@ -180,7 +183,7 @@ export class Engine {
     if (before === after) return
     this.put(name, after)
     if (before.run && before.run.id !== after.run?.id) {
-      this.world.store.removeRun(before.run.id)
+      this.#leftovers.push(before.run.id)
       this.world.processes.forget(before.run.id)
     }
   }

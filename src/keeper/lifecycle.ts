@@ -16,6 +16,7 @@ import type { Watcher, World } from '../core/world.ts'
 const EVIDENCE_WAIT_MS = 1000
 /** How long a recorded spawn may take to show itself by its environment. */
 const SPAWN_WAIT_MS = 1000
+const LOOK_AGAIN_MS = 20
 
 export interface StartOptions {
   readonly daemon: ModuleSpec
@@ -124,6 +125,10 @@ function adoptAll(engine: Engine, records: readonly RunRecord[]): Map<string, Ru
     const name = owner(engine, record)
     const child = engine.children.get(name) ?? newChild(strangerSpec(engine, record))
     const known = child.run?.id === record.run_id ? child.run : null
+    if (!known && isOver(engine, child, record)) {
+      engine.world.store.removeRun(record.run_id)
+      continue
+    }
     const run: Run = known?.exit ? known : runOf(record, known)
     engine.slots.set(record.slot, run.id)
     engine.put(name, attach(child, run))
@@ -135,6 +140,12 @@ function adoptAll(engine: Engine, records: readonly RunRecord[]): Map<string, Ru
     if (child.run && !recorded.has(child.run.id)) endOf(engine, name, child.run, null, doubtful)
   }
   return doubtful
+}
+
+/** Its exit is journaled and the child has drawn its conclusion already: only the record was still to go. */
+function isOver(engine: Engine, child: Child, record: RunRecord): boolean {
+  const concluded = child.lastExit !== null && record.run_id <= child.lastExit.run_id
+  return concluded && engine.world.store.journaledExit(record.run_id) !== null
 }
 
 function owner(engine: Engine, record: RunRecord): string {
@@ -221,10 +232,10 @@ function look(engine: Engine, name: string, run: Run, deadlineMs: number): void 
     return
   }
   if (engine.world.now().monoMs < deadlineMs) {
-    engine.world.soon(() => look(engine, name, run, deadlineMs))
+    engine.world.soon(() => look(engine, name, run, deadlineMs), LOOK_AGAIN_MS)
     return
   }
-  engine.exitedRun(run.id, UNKNOWN_EXIT)
+  engine.exitedRun(run.id, engine.world.store.evidence(run.id) ?? UNKNOWN_EXIT)
 }
 
 /** A run is dead. Evidence in SPEC's order; what only the daemon can know waits for its hello. */

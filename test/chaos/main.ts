@@ -1,8 +1,10 @@
 /**
  * `npm run chaos -- --kills N --seed S [--state DIR] [--keep]`: kills MARK and its modules with kill -9 over the paper
  * fleet and judges what is left. Exit 0: nothing was lost or doubled; 1: something was, and the directory is kept; 2: the
- * run was too thin to prove anything.
+ * run was too thin to prove anything. `--hang S` instead stops the daemon for S seconds (see hung-daemon.test.ts).
  */
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PaperFleet } from './fleet.ts'
 import { OK, run } from './run.ts'
@@ -16,12 +18,18 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 100_000) },
     state: { type: 'string' },
     keep: { type: 'boolean', default: false },
+    hang: { type: 'string' },
   },
 })
+if (values.hang !== undefined) {
+  const file = join(import.meta.dirname, '..', 'system', 'hung-daemon.test.ts')
+  const env = { ...process.env, MARK_HANG_S: String(Number(values.hang)) }
+  process.exit(spawnSync(process.execPath, ['--test', file], { env, stdio: 'inherit' }).status ?? 1)
+}
 const kills = Number(values.kills)
 const seed = Number(values.seed)
 if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed)) {
-  process.stderr.write('usage: npm run chaos -- --kills N --seed S [--state DIR] [--keep]\n')
+  process.stderr.write('usage: npm run chaos -- --kills N --seed S [--state DIR] [--keep] | --hang SECONDS\n')
   process.exit(2)
 }
 const say = (text: string): void => void process.stdout.write(`${text}\n`)

@@ -26,6 +26,7 @@ export interface Process {
   readonly pid: number
   readonly runId: string
   readonly module: string
+  readonly slot: string
   readonly main: boolean
   readonly startTime: number
   readonly why: string
@@ -63,6 +64,8 @@ export class SimHost {
   daemonAlive = false
   /** Every spawn of a main process, for the oracle. */
   onSpawn: (process: Process) => void = () => {}
+  /** Set by a story, which then drives all: how a process ends that is told to (null: not). Hooks wait. */
+  obey: ((process: Process) => Exit | null) | null = null
   #nextPid = 100
   #ids = 0
   #queue: { at: number; task: () => void }[] = []
@@ -100,6 +103,14 @@ export class SimHost {
     return true
   }
 
+  /** When the next thing is due; Infinity: never. */
+  get nextMs(): number {
+    return Math.min(
+      this.world?.wakeMs ?? Number.POSITIVE_INFINITY,
+      this.#queue[0]?.at ?? Number.POSITIVE_INFINITY,
+    )
+  }
+
   #pass(at: number): void {
     this.wallMs += at - this.monoMs
     this.monoMs = at
@@ -128,6 +139,7 @@ export class SimHost {
       pid,
       runId: request.runId,
       module,
+      slot: request.slot,
       main: true,
       startTime: pid * 7,
       why: request.why,
@@ -252,8 +264,8 @@ export class SimWorld implements World {
     this.wakeMs = monoMs
   }
 
-  soon(task: () => void): void {
-    this.host.after(0.01, () => {
+  soon(task: () => void, delayMs = 0.01): void {
+    this.host.after(delayMs, () => {
       if (this.host.world === this) this.host.guard(task)
     })
   }
@@ -354,6 +366,7 @@ export class SimWorld implements World {
       }),
     hook: (request: { child: string; hook: Hook }) =>
       this.#call(() => {
+        if (this.host.obey) return
         const ok = this.host.chance() < 0.8
         this.host.after(50, () => {
           if (this.host.world === this)
@@ -374,6 +387,11 @@ export class SimWorld implements World {
     const process = run.pid === null ? undefined : this.host.processes.get(run.pid)
     if (!process?.alive || process.runId !== run.id) return
     if (signal === 'SIGKILL') return this.host.after(1, () => this.host.die(process, exitOf(-9)))
+    if (this.host.obey) {
+      const exit = this.host.obey(process)
+      if (exit) this.host.after(1, () => this.host.die(process, exit))
+      return
+    }
     const nature = process.module.startsWith('@') ? null : this.host.nature(process.module)
     if (nature && this.host.chance() < nature.stubborn) return
     const code = this.host.chance() < 0.5 ? 0 : -15
