@@ -76,8 +76,9 @@ def run(options, scratch):
 
 def show(result, options):
     facts = result["host"]
-    print(f"\n{facts['cpus']} x {facts['cpu']}, Linux {facts['kernel']}, load {facts['load'][0]} at the start; "
-          + ", ".join(f"{name} {version}" for name, version in result["versions"].items()))
+    programs = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    machine = f"{facts['cpus']} x {facts['cpu']}, Linux {facts['kernel']}, load {facts['load'][0]} at the start"
+    print(f"\n{machine}; {programs}")
     if "crash" in result:
         report.print_crash(result["crash"]["summary"], options)
     if "fleet" in result:

@@ -1,4 +1,4 @@
-"""What a run needs before anything is measured: the two C programs, pm2 from the registry, MARK of this checkout.
+"""What a run needs before anything is measured: two C programs, pm2 from the registry, MARK of this checkout.
 What cannot be had here is left out with a sentence, never in silence."""
 import glob
 import os
@@ -46,7 +46,8 @@ class Kit:
         script = os.path.join(ROOT, "scripts", "build.js")
         built = subprocess.run([self.node, script, "--into", target], capture_output=True, text=True)
         if built.returncode != 0:
-            self.skipped["mark-built"] = "npm run build failed: " + (built.stdout + built.stderr).strip()[-500:]
+            said = (built.stdout + built.stderr).strip()[-500:]
+            self.skipped["mark-built"] = f"npm run build failed: {said}"
             return None
         os.symlink(os.path.join(ROOT, "node_modules"), os.path.join(target, "node_modules"))
         return os.path.join(target, "bin", "mark")
@@ -59,10 +60,10 @@ class Kit:
             return script
         os.makedirs(prefix, mode=0o700, exist_ok=True)
         say(f"installing pm2 {PM2_VERSION} into {prefix}")
-        argv = ["npm", "install", "--prefix", prefix, "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"]
+        argv = ["npm", "install", "--prefix", prefix, "--ignore-scripts", "--no-audit", "--no-fund"]
         try:
             subprocess.run(
-                [*argv, "--fetch-retries=1", f"pm2@{PM2_VERSION}"], check=True, timeout=NPM_TIMEOUT_S,
+                [*argv, "--no-save", "--fetch-retries=1", f"pm2@{PM2_VERSION}"], check=True, timeout=NPM_TIMEOUT_S,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         except FileNotFoundError:
             self.skipped["pm2"] = "there is no npm to install it with"

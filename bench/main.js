@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: finds Python and the Node that MARK runs on, and hands over to bench.py. Runs on Node 18 and
- * later. Passes on arguments, signals and the exit status.
+ * `npm run bench`: finds Python and the Node that MARK runs on, and hands over to bench.py. Runs on Node 18
+ * and later. Passes on arguments, signals and the exit status; measures nothing itself.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'

@@ -153,7 +153,7 @@ def footprint(own):
 
 
 def boot(place, modules):
-    """From the exec of the peer's command to the last module's first instruction, and to the command's return."""
+    """From the exec of the command to the last module's first instruction, and to the command's return."""
     found = place.start(modules)
     since = place.peer.command_start_ns
     firsts = [first_ns for _, first_ns in found.values()]

@@ -1,5 +1,6 @@
-"""The keepers that are compared, each told to do the same: start modules, start one again at once after a crash,
-stop them all. A peer writes only below its own directory. `command_start_ns` is the moment its command was run."""
+"""The keepers that are compared, each told to do the same: start modules, start one again at once after a
+crash, stop them all. A peer writes only below its own directory and promises nothing about what it leaves
+running: the harness ends that. `command_start_ns` is the moment its command was run."""
 import json
 import os
 import signal
@@ -100,7 +101,7 @@ class Raw(Peer):
 
 
 class Pm2(Peer):
-    """Without delay, and told never to give up (min_uptime 100 ms is its least, max_restarts must be raised)."""
+    """Without delay, and told never to give up (min_uptime 100 is its least, max_restarts must be raised)."""
 
     def environment(self):
         path = os.path.dirname(self.kit.node) + ":" + os.environ.get("PATH", "/usr/bin:/bin")

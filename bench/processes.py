@@ -73,7 +73,7 @@ def role_of(pid):
 
 
 def cpu_ns(pids):
-    """CPU time of these processes so far: the scheduler's count of each thread, and of children they reaped."""
+    """CPU time of these processes so far: the scheduler's count of each thread, and children they reaped."""
     total = 0
     for pid in pids:
         try:
@@ -89,7 +89,7 @@ def cpu_ns(pids):
 
 
 def memory_kb(pid):
-    """(PSS, private) of one process in KB; PSS shares a page out among all that map it. None when it is gone."""
+    """(PSS, private) of a process in KB; PSS shares a page out among all that map it. None: it is gone."""
     try:
         with open(f"/proc/{pid}/smaps_rollup") as file:
             lines = [line.split() for line in file]
@@ -111,7 +111,7 @@ def pidfds(pids):
 
 
 def wait_gone(fds, timeout_s=120):
-    """Monotonic ns at which the last of `pidfds(...)` ended, and the pids that did not in time. Closes the fds."""
+    """Monotonic ns at which the last of `pidfds(...)` ended, and the pids that did not. Closes the fds."""
     poll = select.poll()
     for fd in fds:
         poll.register(fd, select.POLLIN)

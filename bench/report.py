@@ -1,4 +1,4 @@
-"""Turns samples into tables: absolute figures, and each beside the limit (raw) and pm2. Prints, measures nothing."""
+"""Turns samples into tables: absolute figures, and each beside the limit (raw) and pm2. Measures nothing."""
 import statistics
 
 
@@ -84,7 +84,8 @@ def print_fleet(summary, size):
     boots = pick(full, "boot_ms")
     rows = [[name, row.get("first_ms"), row.get("boot_ms"), *ratios(boots, name), row.get("up_returns_ms")]
             for name, row in full.items()]
-    table(f"2. Boot of {size}: exec of the command -> first instruction of the first and of the last module", head, rows)
+    title = "exec of the command -> first instruction of the first and of the last module"
+    table(f"2. Boot of {size}: {title}", head, rows)
 
     head = ["peer", "all gone ms", "/raw", "/pm2", "command back ms"]
     stops = pick(full, "stop_ms")
@@ -95,9 +96,11 @@ def print_fleet(summary, size):
     head = ["peer", "processes", "PSS MB at 0", f"at {size}", "/raw", "/pm2", f"private MB at {size}",
             "idle CPU % at 0", f"at {size}"]
     sizes = pick(full, "pss_mb")
-    rows = [[name, int(row["processes"]), empty.get(name, {}).get("pss_mb"), row["pss_mb"], *ratios(sizes, name),
-             row["private_mb"], empty.get(name, {}).get("idle_cpu_percent"), row.get("idle_cpu_percent")]
-            for name, row in full.items()]
+    rows = []
+    for name, row in full.items():
+        at_0 = empty.get(name, {})
+        rows.append([name, int(row["processes"]), at_0.get("pss_mb"), row["pss_mb"], *ratios(sizes, name),
+                     row["private_mb"], at_0.get("idle_cpu_percent"), row.get("idle_cpu_percent")])
     table("4. Footprint of keeper, daemon and helpers (idle CPU in % of one core)", head, rows)
     for name, row in full.items():
         roles = ", ".join(f"{role} {number(pss)}" for role, pss in sorted(row["pss_by_role_mb"].items()))

@@ -1,6 +1,6 @@
-/* The module that every peer keeps: it tells the harness the moment of its first instruction and waits for ever.
+/* The module that every peer keeps: it tells the harness the moment of its first instruction and waits.
  * One record a start into the FIFO $BENCH_FIFO, written at once: "id pid nanoseconds", CLOCK_MONOTONIC.
- * It ends on SIGTERM like any program that does nothing about it, prints nothing and never blocks on the harness. */
+ * It ends on SIGTERM like any program that does nothing about it, and never blocks on the harness. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

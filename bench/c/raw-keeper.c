@@ -1,7 +1,7 @@
-/* The physical limit: a keeper that does nothing but vfork + execve + waitpid, each module's output on its own file.
+/* The physical limit: a keeper that does nothing but vfork + execve + waitpid, output straight to a file.
  * raw-keeper CONF; a line of CONF for each module: "LOGFILE PROGRAM NAME=VALUE..." (no blanks inside a word).
  * A module that ended is started again at once. SIGTERM ends all modules, waits for them, and ends.
- * It remembers nothing, tells nobody and adopts nothing: nobody should run it, everybody can be measured by it. */
+ * It remembers nothing, tells nobody and adopts nothing: a measure, not a tool. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { systemdUnit, unitName } from './systemd-unit.ts'
+import { systemdUnit, unitName, unitServes } from './systemd-unit.ts'
 
 const GIVEN = {
   fleet: 'sipa',
@@ -25,6 +25,7 @@ test('the unit has every directive that keeps modules alive while MARK is replac
     'StartLimitIntervalSec=0',
     'Delegate=yes',
     'OOMPolicy=continue',
+    'WatchdogSignal=SIGKILL',
     'TimeoutStopSec=150',
     'ExecStop=/opt/bin/mark --state-dir /srv/sipa/.mark down',
     'WantedBy=multi-user.target',
@@ -48,4 +49,13 @@ test('a user unit starts with the user and an account runs a system unit', () =>
 test('blanks, quotes, percent and dollar signs in a path reach the program unchanged', () => {
   const unit = systemdUnit({ ...GIVEN, lock: '/my "fleet"/100%/$HOME/lock' })
   assert.ok(unit.includes('"/my \\"fleet\\"/100%%/$$HOME/lock"'))
+})
+
+test('a unit is known by the lock it starts the keeper under, not by the name of the fleet', () => {
+  for (const lock of ['/srv/sipa/.mark/keeper.lock', '/my "fleet"/100%/$HOME/keeper.lock']) {
+    const unit = systemdUnit({ ...GIVEN, lock })
+    assert.equal(unitServes(unit, lock), true)
+    assert.equal(unitServes(unit, lock.slice(1)), false)
+    assert.equal(unitServes(unit, `/elsewhere${lock}`), false)
+  }
 })

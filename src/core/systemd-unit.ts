@@ -48,7 +48,9 @@ export function systemdUnit(given: UnitGiven): string {
     'RestartSec=0',
     '# 0: taken down on purpose; 75: another keeper holds this fleet.',
     'RestartPreventExitStatus=0 75',
+    '# A keeper that hangs is replaced at once, as one that was killed.',
     'WatchdogSec=30',
+    'WatchdogSignal=SIGKILL',
     `TimeoutStopSec=${Math.ceil(given.stopMs / 1000) + MARGIN_S}`,
     'TimeoutStartSec=60',
     'Delegate=yes',
@@ -59,6 +61,11 @@ export function systemdUnit(given: UnitGiven): string {
     `WantedBy=${given.scope === 'system' ? 'multi-user.target' : 'default.target'}`,
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** Is this the text of the unit that starts the keeper under this lock? Two fleets may have one name. */
+export function unitServes(text: string, lock: string): boolean {
+  return text.split('\n').some(line => line.startsWith('ExecStart=') && line.includes(` ${word(lock)} `))
 }
 
 function command(words: readonly string[]): string {

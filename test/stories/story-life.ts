@@ -2,7 +2,7 @@
  * What a story can do: one method for each command, on a host in memory where nothing happens by itself. A process
  * lives until the story or MARK ends it; told to stop it exits 0 at once, unless it is deaf.
  */
-import { DAEMON, nextName } from '../../src/core/child-name.ts'
+import { DAEMON, moduleName, nextName } from '../../src/core/child-name.ts'
 import { daemonSpec } from '../../src/core/daemon-spec.ts'
 import { MarkError } from '../../src/core/errors.ts'
 import type { Exit } from '../../src/core/exit.ts'
@@ -165,8 +165,8 @@ export class StoryLife {
   }
 
   #process(name: string, which: 'oldest' | 'newest'): Process {
-    const mains = this.host.living(name).filter(process => process.main)
-    const process = mains.at(which === 'oldest' ? 0 : -1)
+    const mains = this.host.living(moduleName(name)).filter(process => process.main)
+    const process = mains.at(which === 'oldest' && name === moduleName(name) ? 0 : -1)
     if (!process) throw new Error(`${name} does not run`)
     return process
   }
