@@ -1,6 +1,6 @@
 /**
- * Plants five known bugs, one at a time, in a copy of the tree and demands that the tests catch each: a check that
- * cannot fail is a defect. Exit 1 when one survives, or when a bug can no longer be planted.
+ * Plants five known bugs, one at a time, in a copy of the tree and demands that the tests catch each: a check
+ * that cannot fail is a defect. Exit 1 when one survives, or when a bug can no longer be planted.
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'

@@ -11,7 +11,7 @@ import { lockHolder } from '../host/lock-holder.ts'
 import type { StateDir } from '../host/state-dir.ts'
 import type { CliContext } from './context.ts'
 import { type Disk, diskStatus, readDisk } from './disk.ts'
-import { ensureKeeper, findKeeper } from './keeper-start.ts'
+import { ensureKeeper, findKeeper, type Starter } from './keeper-start.ts'
 
 export interface FleetAnswer {
   readonly source: 'daemon' | 'keeper' | 'disk'
@@ -63,8 +63,8 @@ export function isDeserted(disk: Disk): boolean {
 }
 
 /** Starts a keeper for a session that lost it, and says so. It adopts what runs and stops nothing. */
-export async function revive(context: CliContext): Promise<KeeperClient> {
-  const keeper = await ensureKeeper(context)
+export async function revive(context: CliContext, starter: Starter = 'systemd'): Promise<KeeperClient> {
+  const keeper = await ensureKeeper(context, starter)
   context.note('note: no MARK process was keeping this fleet; one does again.')
   return keeper
 }

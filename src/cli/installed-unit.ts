@@ -70,7 +70,7 @@ function unitsIn(dir: string): string[] {
   }
 }
 
-export function textOf(file: string): string {
+function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch {

@@ -11,7 +11,9 @@ import { KeeperClient } from '../host/line-socket.ts'
 import { lockHolder } from '../host/lock-holder.ts'
 import { makeStateDir } from '../host/make-state-dir.ts'
 import type { StateDir } from '../host/state-dir.ts'
+import { leaveUpCall } from '../host/up-call.ts'
 import type { CliContext } from './context.ts'
+import { installedUnit, systemctl } from './installed-unit.ts'
 import { visible } from './visible.ts'
 
 const DEADLINE_MS = 10_000
@@ -32,15 +34,36 @@ export async function findKeeper(context: CliContext, timeoutMs = 2_000): Promis
   return await waitForKeeper(context, null, timeoutMs)
 }
 
+/**
+ * `systemd`: an installed unit is started rather than a second keeper beside it. `hand`: for who takes the fleet down,
+ * since the unit's own ExecStop would wait for itself.
+ */
+export type Starter = 'systemd' | 'hand'
+
 /** A keeper that answers, started if need be. */
-export async function ensureKeeper(context: CliContext): Promise<KeeperClient> {
+export async function ensureKeeper(context: CliContext, starter: Starter = 'systemd'): Promise<KeeperClient> {
   const state = context.stateDir()
   const keeper = await attempt(state, DEADLINE_MS)
   if (keeper !== null) return keeper
   makeStateDir(state)
+  if (starter === 'systemd') await startInstalled(context, state)
   const found = await waitForKeeper(context, () => startKeeper(context), DEADLINE_MS)
   if (found !== null) return found
   throw silent(state, 'No keeper answered')
+}
+
+/** Where systemd cannot, a keeper is started by hand afterwards. */
+async function startInstalled(context: CliContext, state: StateDir): Promise<void> {
+  const unit = installedUnit(context, state.keeperLock)
+  if (unit === null) return
+  const takeBack = leaveUpCall(state)
+  try {
+    await systemctl(unit.scope, 'start', unit.name)
+  } catch (error) {
+    context.note(`note: ${(error as Error).message} MARK goes on without systemd.`)
+  } finally {
+    takeBack()
+  }
 }
 
 /** How a keeper is started on this state directory: argv after the lock. */

@@ -1,7 +1,8 @@
 /**
- * The keeper's protocol on `.mark/run/keeper.sock`: one JSON object a line, both ways, at most LINE_MAX_BYTES.
- * A client sends asks; the keeper answers each by `id`, in any order, and after `watch` pushes what changes.
- * Parsed by hand: no schema library enters the keeper. File permission (0600) is the credential.
+ * The keeper's protocol on `.mark/run/keeper.sock`: one JSON object a line, both ways, at most
+ * LINE_MAX_BYTES. A client sends asks; the keeper answers each by `id`, in any order, and after `watch`
+ * pushes what changes. Parsed by hand: no schema library enters the keeper. File permission (0600) is the
+ * credential.
  */
 import { type ErrorBody, MarkError } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
@@ -18,9 +19,10 @@ export type Ask =
   /** Answer: { plan: Plan | null }. */
   | { readonly ask: 'plan' }
   /**
-   * Apply a plan. `only`: start just these and what they depend on (null = all). `secretValues`: secrets with an
-   * `env` source, taken from the caller. Answer: { changes: Change[], first: boolean, targets: string[] }; `first`:
-   * nothing ran before; `targets`: modules this call wants up. Errors: MARK_LATCHED, MARK_REFUSED (nothing touched).
+   * Apply a plan. `only`: start just these and what they depend on (null = all). `secretValues`: secrets with
+   * an `env` source, taken from the caller. Answer: { changes: Change[], first: boolean, targets: string[] };
+   * `first`: nothing ran before; `targets`: modules this call wants up. Errors: MARK_LATCHED, MARK_REFUSED
+   * (nothing touched).
    */
   | {
       readonly ask: 'apply'
@@ -31,16 +33,40 @@ export type Ask =
       readonly by: string
     }
   /** Names must exist (MARK_NO_SUCH_MODULE). Answer: { modules: string[] } when accepted, not when done. */
-  | { readonly ask: 'start' | 'stop' | 'restart' | 'reload' | 'hold' | 'unhold'; readonly modules: readonly string[]; readonly by: string; readonly reason: string | null }
-  /** Stop everything in reverse order, then MARK. Answer when accepted; the connection closes when all is gone. */
+  | {
+      readonly ask: 'start' | 'stop' | 'restart' | 'reload' | 'hold' | 'unhold'
+      readonly modules: readonly string[]
+      readonly by: string
+      readonly reason: string | null
+    }
+  /**
+   * Stop everything in reverse order, then MARK. Answer when accepted; the connection closes when all is
+   * gone.
+   */
   | { readonly ask: 'down'; readonly by: string }
   /** Ends the grace of every stop under way (second Ctrl-C). */
   | { readonly ask: 'hurry'; readonly by: string }
-  /** A latch file was written by the caller or is to be written: answer { id } once it is durable and stopping began. */
-  | { readonly ask: 'kill'; readonly kill_id: string; readonly scope: string; readonly level: 'pause' | 'halt' | 'flatten'; readonly reason: string | null; readonly by: string }
+  /**
+   * A latch file was written by the caller or is to be written: answer { id } once it is durable and stopping
+   * began.
+   */
+  | {
+      readonly ask: 'kill'
+      readonly kill_id: string
+      readonly scope: string
+      readonly level: 'pause' | 'halt' | 'flatten'
+      readonly reason: string | null
+      readonly by: string
+    }
   | { readonly ask: 'release'; readonly kill_id: string; readonly reason: string; readonly by: string }
   /** Daemon only: what its probes found of one run. Stale run_ids are ignored. */
-  | { readonly ask: 'probed'; readonly module: string; readonly run_id: string; readonly found: 'ready' | 'unready' | Health; readonly reason: string }
+  | {
+      readonly ask: 'probed'
+      readonly module: string
+      readonly run_id: string
+      readonly found: 'ready' | 'unready' | Health
+      readonly reason: string
+    }
   /** Daemon only, first after connecting: its version. All exits it saw are in runs/<run_id>.exit by now. */
   | { readonly ask: 'hello'; readonly pid: number; readonly version: string }
   /** Daemon only: the archive holds every event up to `seq`, so older journal segments may go. */
@@ -62,11 +88,29 @@ export type Answer =
   | { readonly id: number; readonly ok: false; readonly error: ErrorBody }
 
 const ASKS: ReadonlySet<string> = new Set<Ask['ask']>([
-  'ping', 'state', 'plan', 'apply', 'start', 'stop', 'restart', 'reload', 'hold', 'unhold', 'down', 'hurry',
-  'kill', 'release', 'probed', 'hello', 'archived', 'watch',
+  'ping',
+  'state',
+  'plan',
+  'apply',
+  'start',
+  'stop',
+  'restart',
+  'reload',
+  'hold',
+  'unhold',
+  'down',
+  'hurry',
+  'kill',
+  'release',
+  'probed',
+  'hello',
+  'archived',
+  'watch',
 ])
 
-/** Parses one line from a client. Throws MARK_PROTOCOL with a sentence on anything that is not a known ask. */
+/**
+ * Parses one line from a client. Throws MARK_PROTOCOL with a sentence on anything that is not a known ask.
+ */
 export function parseRequest(line: string): Request {
   const value = parseObject(line)
   if (!Number.isSafeInteger(value.id)) throw protocolError('a request needs an integer `id`')
@@ -81,7 +125,8 @@ export function parseRequest(line: string): Request {
 /** Parses one line from the keeper: an answer or a push. */
 export function parseReply(line: string): Answer | Push {
   const value = parseObject(line)
-  if (typeof value.push === 'string' || Number.isSafeInteger(value.id)) return value as unknown as Answer | Push
+  if (typeof value.push === 'string' || Number.isSafeInteger(value.id))
+    return value as unknown as Answer | Push
   throw protocolError('neither an answer nor a push')
 }
 
@@ -107,7 +152,13 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
   unhold: target,
   down: { by: text },
   hurry: { by: text },
-  kill: { kill_id: text, scope: text, level: value => ['pause', 'halt', 'flatten'].includes(value as string), reason: textOrNull, by: text },
+  kill: {
+    kill_id: text,
+    scope: text,
+    level: value => ['pause', 'halt', 'flatten'].includes(value as string),
+    reason: textOrNull,
+    by: text,
+  },
   release: { kill_id: text, reason: text, by: text },
   probed: { module: text, run_id: text, found: text, reason: text },
   archived: { seq: value => Number.isSafeInteger(value) },

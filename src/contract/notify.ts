@@ -1,5 +1,6 @@
 /**
- * sd_notify messages (NOTIFY_SOCKET): `KEY=value` lines of one datagram. Unknown keys are ignored, as systemd does.
+ * sd_notify messages (NOTIFY_SOCKET): `KEY=value` lines of one datagram. Unknown keys are ignored, as systemd
+ * does.
  */
 export type Notice =
   | { readonly kind: 'ready' }
@@ -31,7 +32,9 @@ function parse(key: string, value: string): Notice | null {
     case 'WATCHDOG':
       return value === '1' ? { kind: 'watchdog' } : value === 'trigger' ? { kind: 'trigger' } : null
     case 'EXTEND_TIMEOUT_USEC':
-      return /^\d{1,15}$/.test(value) ? { kind: 'extend', ms: Math.min(Number(value) / 1000, EXTEND_MAX_MS) } : null
+      return /^\d{1,15}$/.test(value)
+        ? { kind: 'extend', ms: Math.min(Number(value) / 1000, EXTEND_MAX_MS) }
+        : null
     case 'ERRNO':
       return /^\d{1,6}$/.test(value) ? { kind: 'errno', number: Number(value) } : null
     default:

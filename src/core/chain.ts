@@ -1,6 +1,6 @@
 /**
- * Start order: what a module may do next, given how those it depends on are. Level-triggered: asked again after
- * every change, so a forgotten event never matters.
+ * Start order: what a module may do next, given how those it depends on are. Level-triggered: asked again
+ * after every change, so a forgotten event never matters.
  */
 import type { Condition, Dependency, GroupSpec, ModuleSpec } from './plan.ts'
 import type { ModuleState } from './view.ts'
@@ -51,8 +51,8 @@ function wait(reason: string): Gate {
 }
 
 /**
- * Stop order of one wave: the modules among `live` that no other live module depends on. Stopping wave after wave
- * is the reverse dependency order.
+ * Stop order of one wave: the modules among `live` that no other live module depends on. Stopping wave after
+ * wave is the reverse dependency order.
  */
 export function stopWave(modules: readonly ModuleSpec[], live: ReadonlySet<string>): string[] {
   const needed = new Set<string>()

@@ -94,7 +94,9 @@ export function killNow(child: Child, stopping: Stopping, now: Instant): Step {
   return [next, [child.run?.exit ? { do: 'sweep', kill: true } : { do: 'kill' }]]
 }
 
-/** The main process is gone. The exit is noted once, here; what it means is decided when all it left is gone. */
+/**
+ * The main process is gone. The exit is noted once, here; what it means is decided when all it left is gone.
+ */
 export function markExited(child: Child, exit: Exit, now: Instant): Step {
   const run = child.run
   if (!run || run.exit) return [child, []]
@@ -176,7 +178,9 @@ export function settle(child: Child, stopping: Stopping, now: Instant, chance: n
   }
 }
 
-/** A failure that counts: back off, or be held because the budget is spent, or give up because of the policy. */
+/**
+ * A failure that counts: back off, or be held because the budget is spent, or give up because of the policy.
+ */
 export function failure(
   child: Child,
   reason: string,

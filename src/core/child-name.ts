@@ -1,6 +1,6 @@
 /**
- * Names of children: a module's own, `x~next` for the incoming or outgoing run of a reload of x, and the daemon's.
- * No module can be called like the last two.
+ * Names of children: a module's own, `x~next` for the incoming or outgoing run of a reload of x, and the
+ * daemon's. No module can be called like the last two.
  */
 export const DAEMON = '@daemon'
 const NEXT = '~next'

@@ -1,6 +1,6 @@
 /**
- * What each event does to a child, rule by rule; child-step.ts says in which phase which rule holds. A stop beats
- * every timer; a hold by the kill switch beats everything; a stale event changes nothing.
+ * What each event does to a child, rule by rule; child-step.ts says in which phase which rule holds. A stop
+ * beats every timer; a hold by the kill switch beats everything; a stale event changes nothing.
  */
 import { type Child, type EventOf, note, type Rule, type Step, type Then } from './child.ts'
 import {

@@ -255,7 +255,7 @@ const events: fc.Arbitrary<ChildEvent> = fc.oneof(
     .map<ChildEvent>(number => ({ kind: 'exited', exit: code(number), latched: null })),
 )
 
-test('whatever happens: never two runs without an exit between, no spawn from a stop or a hold until a start', () => {
+test('whatever happens: no second run beside a live one, no spawn from a stop or hold until a start', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(events, fc.nat(3000)), { maxLength: 120 }), life => {
       const stop = { ...moduleSpec('x').stop, before: ['cancel'], verify: ['flat'] }

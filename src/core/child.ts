@@ -8,7 +8,9 @@
  *                         v             backoff --woke--> waiting
  *                  done (skipped)          |  budget spent, exit contract
  *                                          v
- *   ready/starting --stop, hold, unhealthy--> stopping --exited, swept--> stopped | held | backoff | done
+ *                              held, done (completed, failed)
+ *
+ *   starting, ready --stop, hold, unhealthy--> stopping --exited, swept--> stopped, held, backoff or done
  */
 import type { Exit, LastExit } from './exit.ts'
 import type { ModuleSpec } from './plan.ts'
@@ -50,7 +52,9 @@ export interface Hold {
   readonly kill: string | null
 }
 
-/** What follows a stop: rest (`stays`: until an operator starts it), start again, count as a failure, be held. */
+/**
+ * What follows a stop: rest (`stays`: until an operator starts it), start again, count as a failure, be held.
+ */
 export type Then =
   | { readonly kind: 'rest'; readonly stays: boolean }
   | { readonly kind: 'start'; readonly why: StartReason }

@@ -1,6 +1,6 @@
 /**
- * The daemon as a module: the keeper's child number one lives by the same table as every other. Its spent budget
- * means slow, never held.
+ * The daemon as a module: the keeper's child number one lives by the same table as every other. Its spent
+ * budget means slow, never held.
  */
 import { DAEMON } from './child-name.ts'
 import type { ModuleSpec } from './plan.ts'

@@ -1,6 +1,6 @@
 /**
- * What an exit is, and what it means (SPEC 4, exit truth and exit contract). A signal is never a code; what is
- * not known is null and `known: false`, never invented.
+ * What an exit is, and what it means (SPEC 4, exit truth and exit contract). A signal is never a code; what
+ * is not known is null and `known: false`, never invented.
  */
 import type { Kind } from './plan.ts'
 

@@ -7,7 +7,9 @@ const MOVING: ReadonlySet<ModuleState> = new Set(['waiting', 'starting'])
 const ILL: ReadonlySet<ModuleState> = new Set(['backoff', 'held', 'failed', 'skipped'])
 const GONE: ReadonlySet<ModuleState> = new Set(['stopped', 'completed', 'failed', 'skipped', 'held'])
 
-/** `stopped` when nothing lives or will; `degraded` when something is ill; `starting` on the way; else `up`. */
+/**
+ * `stopped` when nothing lives or will; `degraded` when something is ill; `starting` on the way; else `up`.
+ */
 export function fleetState(
   modules: readonly { readonly state: ModuleState; readonly health: string }[],
 ): FleetState {

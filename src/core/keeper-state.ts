@@ -1,7 +1,8 @@
 /**
- * What the keeper remembers between its lives: children.json and runs/<run_id>.json, and how memory of an earlier
- * boot is carried into this one.
+ * What the keeper remembers between its lives: children.json and runs/<run_id>.json, and how memory of an
+ * earlier boot is carried into this one.
  */
+import { DAEMON } from './child-name.ts'
 import { type Child, newChild, type StartReason } from './child.ts'
 import type { ModuleSpec } from './plan.ts'
 import type { Instant } from './time.ts'
@@ -47,14 +48,19 @@ export function remember(child: Child): ChildMemory {
   return child.phase === 'ready' ? { ...memory, wakeAtMs: null } : memory
 }
 
+/** Of no module was it ever said whether it should run: installed, perhaps booted, and never up. */
+export function neverUp(children: Readonly<Record<string, Pick<Child, 'desired'>>>): boolean {
+  return Object.entries(children).every(([name, child]) => name === DAEMON || child.desired === null)
+}
+
 export function restore(spec: ModuleSpec, memory: ChildMemory | undefined): Child {
   if (!memory) return newChild(spec)
   return { ...newChild(spec), ...memory, spec, watchdogDueMs: null }
 }
 
 /**
- * A child after a reboot: no process, restart times moved to this boot's clock by their age, holds and outcomes
- * kept. `saved` is when the memory was written, on the old boot's clock.
+ * A child after a reboot: no process, restart times moved to this boot's clock by their age, holds and
+ * outcomes kept. `saved` is when the memory was written, on the old boot's clock.
  */
 export function afterReboot(child: Child, saved: Instant, now: Instant): Child {
   const elapsedMs = Math.max(0, now.wallMs - saved.wallMs)

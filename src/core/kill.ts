@@ -1,6 +1,6 @@
 /**
- * Scopes of the kill switch: which kill covers which module, and what a scope names. The latch absorbs: while a
- * kill covers a module, nothing starts it.
+ * Scopes of the kill switch: which kill covers which module, and what a scope names. The latch absorbs: while
+ * a kill covers a module, nothing starts it.
  */
 import { MarkError } from './errors.ts'
 import type { Plan } from './plan.ts'
@@ -29,8 +29,8 @@ function splitScope(scope: string): [string, string] {
 }
 
 /**
- * `all`, `M`, `module:M`, `group:G` or `account:A` as typed, checked against the plan. Without a plan every scope is
- * accepted: a stop is never refused for want of knowledge. Throws MARK_NO_SUCH_MODULE.
+ * `all`, `M`, `module:M`, `group:G` or `account:A` as typed, checked against the plan. Without a plan every
+ * scope is accepted: a stop is never refused for want of knowledge. Throws MARK_NO_SUCH_MODULE.
  */
 export function parseScope(typed: string, plan: Plan | null): string {
   if (typed === 'all') return 'all'

@@ -1,5 +1,6 @@
 /**
- * A child as people see it (SPEC 6). Sampled values (cpu, memory, ...) are null here: only the daemon measures.
+ * A child as people see it (SPEC 6). Sampled values (cpu, memory, ...) are null here: only the daemon
+ * measures.
  */
 import { type Child, stateOf } from './child.ts'
 import { formatUtc, type Instant } from './time.ts'

@@ -24,7 +24,9 @@ export type RestartDecision =
     }
   | { readonly kind: 'hold'; readonly memory: RestartMemory; readonly reason: string }
 
-/** Delay before restart number `attempt` (0 = first). `chance` in 0..1 sets the jitter; never above max_delay. */
+/**
+ * Delay before restart number `attempt` (0 = first). `chance` in 0..1 sets the jitter; never above max_delay.
+ */
 export function restartDelayMs(spec: RestartSpec, attempt: number, chance: number): number {
   const grown = Math.min(spec.delayMs * spec.multiplier ** Math.min(attempt, 64), spec.maxDelayMs)
   return Math.min(Math.round(grown * (1 + spec.jitter * (2 * chance - 1))), spec.maxDelayMs)

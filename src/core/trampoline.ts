@@ -1,6 +1,6 @@
 /**
- * The exec trampoline: the argv that sets what a spawn cannot (user, groups, ulimits, umask) and then becomes the
- * module, under the same pid. A module that asks for none of it is started as it is.
+ * The exec trampoline: the argv that sets what a spawn cannot (user, groups, ulimits, umask) and then becomes
+ * the module, under the same pid. A module that asks for none of it is started as it is.
  */
 export interface TrampolineSpec {
   readonly argv: readonly string[]

@@ -117,7 +117,7 @@ export type EventKind =
   | 'start_refused' // data: why
   | 'adopted' // data: pid
   | 'ready' // data: by
-  | 'exited' // data: pid, known, code, signal, core, oom, evidence, asked, uptime_s, reason, log_offset (logical end of the run's output)
+  | 'exited' // data: an Exit, pid, asked, uptime_s, reason, log_offset (logical end of the run's output)
   | 'survivors' // data: pids killed after the main process was gone
   | 'stopping' // data: by, why
   | 'stopped' // data: by, why

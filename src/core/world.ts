@@ -1,6 +1,6 @@
 /**
- * All that the keeper can do to the world and hear from it, as one interface. host/linux-world.ts implements it on
- * Linux; the simulation implements it in memory with a fake clock and a crash at any call.
+ * All that the keeper can do to the world and hear from it, as one interface. host/linux-world.ts implements
+ * it on Linux; the simulation implements it in memory with a fake clock and a crash at any call.
  */
 import type { Hook, Run, StartReason } from './child.ts'
 import type { Exit } from './exit.ts'
@@ -30,7 +30,9 @@ export interface Store {
 }
 
 export interface Latches {
-  /** Every tripped kill; an unreadable entry shows as halt of all. The file KILL is turned into a kill first. */
+  /**
+   * Every tripped kill; an unreadable entry shows as halt of all. The file KILL is turned into a kill first.
+   */
   read(): KillView[]
   trip(kill: KillView): void
   complete(id: string, complete: boolean, note: string): void

@@ -1,6 +1,6 @@
 /**
- * Starting programs that the keeper owns: a module's run with its output on its own log file, and hooks that are
- * run to their end. Each gets its own session; no shell is involved.
+ * Starting programs that the keeper owns: a module's run with its output on its own log file, and hooks that
+ * are run to their end. Each gets its own session; no shell is involved.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, existsSync, constants as fsConstants, statSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * The kill switch on disk as the keeper uses it: latches, the file KILL, and halt/<module>. What cannot be read
- * counts as tripped.
+ * The kill switch on disk as the keeper uses it: latches, the file KILL, and halt/<module>. What cannot be
+ * read counts as tripped.
  */
 import { existsSync, rmSync } from 'node:fs'
 import type { ModuleSpec } from '../core/plan.ts'

@@ -1,6 +1,6 @@
 /**
- * Runs on Linux: own children through libuv, adopted ones through pidfds. Signals only what is proven to be ours:
- * an unreaped child, or a process whose pid and start time are those that were recorded.
+ * Runs on Linux: own children through libuv, adopted ones through pidfds. Signals only what is proven to be
+ * ours: an unreaped child, or a process whose pid and start time are those that were recorded.
  */
 import { closeSync } from 'node:fs'
 import type { Hook, Run } from '../core/child.ts'

@@ -1,6 +1,6 @@
 /**
- * The keeper's memory and latches on disk (SPEC 2). A write that fails is kept in mind as a shortage and tried
- * again with the next one: supervision goes on from memory.
+ * The keeper's memory and latches on disk (SPEC 2). A write that fails is kept in mind as a shortage and
+ * tried again with the next one: supervision goes on from memory.
  */
 import type { Exit } from '../core/exit.ts'
 import type { ChildrenDocument, RunRecord } from '../core/keeper-state.ts'

@@ -1,6 +1,6 @@
 /**
- * Gives undated log lines a time that is exact to a second: once a second it marks, for each live run whose log grew,
- * how far it had grown. One stat a module; nothing is written while nothing is logged.
+ * Gives undated log lines a time that is exact to a second: once a second it marks, for each live run whose
+ * log grew, how far it had grown. One stat a module; nothing is written while nothing is logged.
  */
 import { statSync } from 'node:fs'
 import { appendIndex, livePath, logicalSize } from './log-file.ts'

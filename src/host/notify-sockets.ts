@@ -1,7 +1,7 @@
 /**
- * NOTIFY_SOCKET of each slot: a unix datagram socket that the keeper always drains, so that no sender ever waits.
- * Who may speak is settled by the directory (the module's user alone enters it); file descriptors sent along are
- * closed at once, which answers BARRIER.
+ * NOTIFY_SOCKET of each slot: a unix datagram socket that the keeper always drains, so that no sender ever
+ * waits. Who may speak is settled by the directory (the module's user alone enters it); file descriptors sent
+ * along are closed at once, which answers BARRIER.
  */
 import { join } from 'node:path'
 import type { ModuleSpec } from '../core/plan.ts'

@@ -1,6 +1,6 @@
 /**
- * The one timer of a process: the latest wish counts, the former is forgotten. It never sleeps longer than half a
- * minute, so that no mistake in the arithmetic lasts; a wake-up that came early is harmless.
+ * The one timer of a process: the latest wish counts, the former is forgotten. It never sleeps longer than
+ * half a minute, so that no mistake in the arithmetic lasts; a wake-up that came early is harmless.
  */
 import type { Clock } from './clock.ts'
 

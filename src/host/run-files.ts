@@ -1,6 +1,6 @@
 /**
- * What a run finds when it starts: its log, its directories and its environment. A missing env file, secret or user
- * refuses the start; a shortage refuses it for now.
+ * What a run finds when it starts: its log, its directories and its environment. A missing env file, secret
+ * or user refuses the start; a shortage refuses it for now.
  */
 import { DAEMON } from '../core/child-name.ts'
 import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * runs/<run_id>.json, one per live run, and runs/<run_id>.exit, what the daemon saw of a run's end while there was
- * no keeper. No fsync: they must outlive kill -9, not a power cut, which ends every run anyway.
+ * runs/<run_id>.json, one per live run, and runs/<run_id>.exit, what the daemon saw of a run's end while
+ * there was no keeper. No fsync: they must outlive kill -9, not a power cut, which ends every run anyway.
  */
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

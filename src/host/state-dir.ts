@@ -60,8 +60,8 @@ export function stateDirAt(dir: string, socketDir: string): StateDir {
 }
 
 /**
- * Directory of the sockets for a state directory: $XDG_RUNTIME_DIR/mark/<hash>, /run/mark/<hash> for root, else
- * /tmp/mark-<uid>/<hash>. `canWrite` says whether a directory exists and can be written to.
+ * Directory of the sockets for a state directory: $XDG_RUNTIME_DIR/mark/<hash>, /run/mark/<hash> for root,
+ * else /tmp/mark-<uid>/<hash>. `canWrite` says whether a directory exists and can be written to.
  */
 export function socketDirFor(
   stateDir: string,

@@ -1,6 +1,6 @@
 /**
- * What systemd wants to hear of a Type=notify service: that it is ready, that it lives, that it stops. Does nothing
- * where systemd did not start us.
+ * What systemd wants to hear of a Type=notify service: that it is ready, that it lives, that it stops. Does
+ * nothing where systemd did not start us.
  */
 import type { Libc } from './libc.ts'
 

@@ -1,6 +1,6 @@
 /**
- * A word from a command to the keeper that systemd is about to start for it: a call is coming, so do not open the last
- * session by yourself. Counts only while the command that left it lives; never outlives a reboot.
+ * A word from a command to the keeper that systemd is about to start for it: a call is coming, so do not open
+ * the last session by yourself. Counts only while the command that left it lives; never outlives a reboot.
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'

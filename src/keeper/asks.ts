@@ -1,6 +1,6 @@
 /**
- * What clients ask of the keeper, verb by verb. Each answers at once, when the ask is durable and under way, not
- * when it is done; refusals are MarkErrors and touch nothing.
+ * What clients ask of the keeper, verb by verb. Each answers at once, when the ask is durable and under way,
+ * not when it is done; refusals are MarkErrors and touch nothing.
  */
 import { moduleName, nextName } from '../core/child-name.ts'
 import type { Ask } from '../contract/keeper.ts'

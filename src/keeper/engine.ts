@@ -1,6 +1,7 @@
 /**
- * The keeper's loop: events go through core's `step`, effects go to the world, in order, and what the world answers
- * comes back as events. Persists before it spawns. Knows no policy: that is core's, and plan.ts/asks.ts' wishes.
+ * The keeper's loop: events go through core's `step`, effects go to the world, in order, and what the world
+ * answers comes back as events. Persists before it spawns. Knows no policy: that is core's, and
+ * plan.ts/asks.ts' wishes.
  */
 import { DAEMON, moduleName, nextName } from '../core/child-name.ts'
 import { companions, gate, type Peer, stopWave } from '../core/chain.ts'
@@ -15,7 +16,9 @@ import { coveringKill } from '../core/kill.ts'
 import type { Watcher, World } from '../core/world.ts'
 import { startRun } from './start-run.ts'
 
-/** Starts in one turn of the event loop: each costs about a millisecond, and others want answers meanwhile. */
+/**
+ * Starts in one turn of the event loop: each costs about a millisecond, and others want answers meanwhile.
+ */
 const STARTS_PER_TURN = 8
 
 export interface Session {
@@ -44,7 +47,9 @@ export class Engine {
   readonly settledKills = new Set<string>()
   session: Session
   readonly startedWallMs: number
-  /** While it takes over what an earlier keeper left, it only listens: nothing may start before all is known. */
+  /**
+   * While it takes over what an earlier keeper left, it only listens: nothing may start before all is known.
+   */
   paused = false
   /** Called whenever nothing is left to do in this turn. */
   afterTurn: () => void = () => {}

@@ -1,6 +1,6 @@
 /**
- * The kill switch in the keeper: latches on disk are the truth, children are held while one covers them. The latch
- * absorbs everything; only a release ends it.
+ * The kill switch in the keeper: latches on disk are the truth, children are held while one covers them. The
+ * latch absorbs everything; only a release ends it.
  */
 import type { Ask } from '../contract/keeper.ts'
 import { type Child, type ChildEvent, isLive } from '../core/child.ts'
@@ -38,8 +38,8 @@ export function trip(engine: Engine, ask: Extract<Ask, { ask: 'kill' }>): unknow
 }
 
 /**
- * Everything a latch covers is held or on its way there, and what was held by a latch that is no more is free: it
- * stays stopped until somebody starts it. Called after every look at the latches.
+ * Everything a latch covers is held or on its way there, and what was held by a latch that is no more is
+ * free: it stays stopped until somebody starts it. Called after every look at the latches.
  */
 export function enforceKills(engine: Engine): void {
   engine.readLatches()

@@ -1,12 +1,12 @@
 /**
- * How a keeper's life begins: it reads what it remembers, proves which runs still live, takes them over, and only
- * then lets anything start. Nothing is started twice; nothing foreign is touched; no exit is invented.
+ * How a keeper's life begins: it reads what it remembers, proves which runs still live, takes them over, and
+ * only then lets anything start. Nothing is started twice; nothing foreign is touched; no exit is invented.
  */
 import { enforceKills } from './kills.ts'
 import { DAEMON, moduleName, nextName } from '../core/child-name.ts'
 import { type Child, isLive, newChild, type Run } from '../core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
-import { afterReboot, type ChildrenDocument, restore, type RunRecord } from '../core/keeper-state.ts'
+import { afterReboot, type ChildrenDocument, neverUp, restore, type RunRecord } from '../core/keeper-state.ts'
 import type { ModuleSpec } from '../core/plan.ts'
 import { Engine, type Session } from './engine.ts'
 import { saveRun } from './start-run.ts'
@@ -33,11 +33,12 @@ export interface Beginning {
 
 export function begin(world: World, watcher: Watcher, { daemon, boot }: StartOptions): Beginning {
   const memory = world.store.loadChildren()
-  const booting = boot && memory !== null && !memory.open
+  const plan = world.store.loadPlan()
+  const booting = boot && plan !== null && !memory?.open
   const rebooted = memory !== null && memory.boot_id !== world.bootId
   const engine = new Engine(world, watcher, sessionOf(memory, booting, rebooted, world))
   engine.paused = true
-  engine.plan = world.store.loadPlan()
+  engine.plan = plan
   engine.readLatches()
   restoreChildren(engine, memory, rebooted, daemon)
   const records = world.store.loadRuns()
@@ -91,7 +92,10 @@ function restoreChildren(
   }
 }
 
-/** Remembered as starting without a run: the keeper died before the spawn, so it is simply still to be started. */
+/**
+ * Remembered as starting without a run: the keeper died before the spawn, so it is simply still to be
+ * started.
+ */
 function unspawned(child: Child): Child {
   return child.phase === 'starting' && child.run === null
     ? { ...child, phase: 'waiting', wakeAtMs: null }
@@ -117,7 +121,9 @@ function buryAll(engine: Engine, records: readonly RunRecord[]): Map<string, Run
   return new Map()
 }
 
-/** Every run is attached to its child before anything may happen: an unattached one could be started twice. */
+/**
+ * Every run is attached to its child before anything may happen: an unattached one could be started twice.
+ */
 function adoptAll(engine: Engine, records: readonly RunRecord[]): Map<string, Run> {
   const doubtful = new Map<string, Run>()
   const taken: [string, Run][] = []
@@ -216,8 +222,8 @@ function adopted(engine: Engine, name: string, run: Run): void {
 }
 
 /**
- * A run recorded before its spawn: it shows itself within a second, or it is over. Whether it ran at all cannot be
- * known then, so its exit is unknown and a task is not run again.
+ * A run recorded before its spawn: it shows itself within a second, or it is over. Whether it ran at all
+ * cannot be known then, so its exit is unknown and a task is not run again.
  */
 function look(engine: Engine, name: string, run: Run, deadlineMs: number): void {
   const found = engine.world.processes.find(run.id)
@@ -274,9 +280,10 @@ export function settleDoubts(beginning: Beginning): void {
 
 /** An open session goes on: the daemon, and after a reboot all that should run. */
 export function resume(engine: Engine, rebooted: boolean): void {
+  const fresh = neverUp(Object.fromEntries(engine.children))
   const items: Parameters<Engine['feedAll']>[0][number][] = []
   for (const child of engine.modules()) {
-    const rests = child.phase === 'held' || child.phase === 'done' || child.desired !== 'up'
+    const rests = child.phase === 'held' || child.phase === 'done' || (child.desired !== 'up' && !fresh)
     if (rebooted && !rests)
       items.push({ name: child.spec.name, event: { kind: 'start', why: 'reboot', by: 'boot' } })
     if (child.phase === 'backoff' && child.recovering) {

@@ -1,6 +1,6 @@
 /**
- * Process 1. Started under `flock -F keeper.lock` by a command, by systemd or as the armed successor; holds that lock
- * for its whole life. Never ends on a shortage; when it does end, the kernel starts its successor.
+ * Process 1. Started under `flock -F keeper.lock` by a command, by systemd or as the armed successor; holds
+ * that lock for its whole life. Never ends on a shortage; when it does end, the kernel starts its successor.
  */
 import {
   existsSync,
@@ -26,6 +26,7 @@ import { Keeper } from './keeper.ts'
 import { LinuxWorld } from '../host/linux-world.ts'
 import { KeeperServer } from './server.ts'
 import { SystemdNotifier } from '../host/systemd.ts'
+import { hasUpCall } from '../host/up-call.ts'
 import { Successor } from './successor.ts'
 
 /** A keeper that was started for a call that never came ends after this long. */
@@ -72,7 +73,7 @@ async function main(dir: string, { alone, boot }: { alone: boolean; boot: boolea
   process.on('SIGHUP', () => {})
   const keeper = new Keeper(world, server, {
     daemon: daemonSpec(daemonArgv(state), state.dir, environment),
-    boot,
+    boot: boot && !hasUpCall(state),
   })
   world.listen(keeper)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -82,7 +83,7 @@ async function main(dir: string, { alone, boot }: { alone: boolean; boot: boolea
   server.serve(keeper.engine, { hello: () => keeper.settleDoubts(), left: () => {} })
   settleInTime(keeper, world)
   await server.listen(state.keeperSocket)
-  systemd.ready(`keeps ${keeper.engine.plan?.fleet ?? 'no fleet yet'}`)
+  systemd.ready(`keeps the fleet of ${state.dir}`)
   setTimeout(() => keeper.idle && leave(), IDLE_EXIT_MS).unref()
 
   function leave(): void {

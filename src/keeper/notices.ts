@@ -1,6 +1,6 @@
 /**
- * What a module said on its NOTIFY_SOCKET, turned into events of its child. The latest STATUS is shown, and noted at
- * most once a second.
+ * What a module said on its NOTIFY_SOCKET, turned into events of its child. The latest STATUS is shown, and
+ * noted at most once a second.
  */
 import { parseNotify } from '../contract/notify.ts'
 import type { Engine } from './engine.ts'

@@ -1,7 +1,7 @@
 /**
- * `mark reload`: the next run is ready before the old one stops. The incoming run is a child of its own (`x~next`)
- * until it is ready; then the two children swap runs and the old one is stopped. A module with a lock cannot have
- * two runs: it is stopped, swept and started, and the answer says so.
+ * `mark reload`: the next run is ready before the old one stops. The incoming run is a child of its own
+ * (`x~next`) until it is ready; then the two children swap runs and the old one is stopped. A module with a
+ * lock cannot have two runs: it is stopped, swept and started, and the answer says so.
  */
 import { nextName } from '../core/child-name.ts'
 import { type Child, isLive, newChild } from '../core/child.ts'

@@ -1,6 +1,6 @@
 /**
- * keeper.sock: asks in, answers and pushes out. A slow watcher is dropped, never buffered without bound; no ask can
- * end the keeper.
+ * keeper.sock: asks in, answers and pushes out. A slow watcher is dropped, never buffered without bound; no
+ * ask can end the keeper.
  */
 import { LINE_MAX_BYTES, parseRequest, type Push, type Request } from '../contract/keeper.ts'
 import { MarkError } from '../core/errors.ts'

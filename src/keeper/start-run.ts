@@ -1,6 +1,6 @@
 /**
- * Starting a run: a durable record first, then the spawn, then the record with its pid. A keeper that dies in between
- * leaves a record by which its successor finds the process.
+ * Starting a run: a durable record first, then the spawn, then the record with its pid. A keeper that dies in
+ * between leaves a record by which its successor finds the process.
  */
 import { nextName } from '../core/child-name.ts'
 import type { Child, ChildEvent, Run } from '../core/child.ts'

@@ -1,6 +1,7 @@
 /**
- * The armed successor: `flock -F keeper.lock keeper`, waiting in the kernel in a session of its own. When this keeper
- * dies, of anything, the kernel starts it. Re-armed when it is killed; disarmed before the keeper leaves on purpose.
+ * The armed successor: `flock -F keeper.lock keeper`, waiting in the kernel in a session of its own. When
+ * this keeper dies, of anything, the kernel starts it. Re-armed when it is killed; disarmed before the keeper
+ * leaves on purpose.
  */
 import { type Launched, launchDetached } from '../host/launch.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Ends every process of one fleet, found by its state directory and proven by its start time, never by a name.
- * Synchronous, so that a dying test can still do it.
+ * Ends every process of one fleet, found by its state directory and proven by its start time, never by a
+ * name. Synchronous, so that a dying test can still do it.
  */
 import { readlinkSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * A copy of the paper fleet in a directory and on ports of its own, driven through `bin/mark`. Ends what it started,
- * and only that: processes are found by this fleet's state directory, never by a name.
+ * A copy of the paper fleet in a directory and on ports of its own, driven through `bin/mark`. Ends what it
+ * started, and only that: processes are found by this fleet's state directory, never by a name.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'

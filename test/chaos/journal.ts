@@ -1,6 +1,7 @@
 /**
- * The oracle's own reading of events.journal and its rolled segments: `<crc32, 8 hex digits> <json>` a line. Damage is
- * counted, not skipped over in silence; the same number twice is one event only if it says the same.
+ * The oracle's own reading of events.journal and its rolled segments: `<crc32, 8 hex digits> <json>` a line.
+ * Damage is counted, not skipped over in silence; the same number twice is one event only if it says the
+ * same.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

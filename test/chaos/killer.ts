@@ -1,6 +1,7 @@
 /**
- * Carries out the plan: kills with SIGKILL by pid, each time only what /proc proves to be this fleet's, and remembers
- * what, whom and when. Brings MARK back by a command only where all of it was killed, as SPEC 4 says.
+ * Carries out the plan: kills with SIGKILL by pid, each time only what /proc proves to be this fleet's, and
+ * remembers what, whom and when. Brings MARK back by a command only where all of it was killed, as SPEC 4
+ * says.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PaperFleet } from './fleet.ts'

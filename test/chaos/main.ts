@@ -1,7 +1,8 @@
 /**
- * `npm run chaos -- --kills N --seed S [--state DIR] [--keep]`: kills MARK and its modules with kill -9 over the paper
- * fleet and judges what is left. Exit 0: nothing was lost or doubled; 1: something was, and the directory is kept; 2: the
- * run was too thin to prove anything. `--hang S` instead stops the daemon for S seconds (see hung-daemon.test.ts).
+ * `npm run chaos -- --kills N --seed S [--state DIR] [--keep]`: kills MARK and its modules with kill -9 over
+ * the paper fleet and judges what is left. Exit 0: nothing was lost or doubled; 1: something was, and the
+ * directory is kept; 2: the run was too thin to prove anything. `--hang S` instead stops the daemon for S
+ * seconds (see hung-daemon.test.ts).
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * Watches one fleet through /proc: every process of it, from when to when it lived, whether a module ever ran twice,
- * and when nobody could have seen an exit. Never asks MARK anything and never signals.
+ * Watches one fleet through /proc: every process of it, from when to when it lived, whether a module ever ran
+ * twice, and when nobody could have seen an exit. Never asks MARK anything and never signals.
  */
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * What the modules themselves left on disk: starts, deaths, and log lines that must be there once, in order and whole.
- * Reads only.
+ * What the modules themselves left on disk: starts, deaths, and log lines that must be there once, in order
+ * and whole. Reads only.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

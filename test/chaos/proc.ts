@@ -1,6 +1,6 @@
 /**
- * What /proc says, read for the oracle alone: it shares no code with MARK, so that a mistake there cannot hide itself.
- * Reads only; a process that went away meanwhile is null, never an error.
+ * What /proc says, read for the oracle alone: it shares no code with MARK, so that a mistake there cannot
+ * hide itself. Reads only; a process that went away meanwhile is null, never an error.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 

@@ -1,6 +1,6 @@
 /**
- * One chaos run: a paper fleet that also crashes by itself, kills by a seeded plan, ten quiet seconds, `mark down`, and
- * the oracle's judgement. Prints as it goes; returns the exit status.
+ * One chaos run: a paper fleet that also crashes by itself, kills by a seeded plan, ten quiet seconds, `mark
+ * down`, and the oracle's judgement. Prints as it goes; returns the exit status.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,7 +29,10 @@ const UP_MS = 120_000
 const DOWN_MS = 90_000
 /** After the last fault each module must be back within this. */
 const BACK_MS = 10_000
-/** A module that waits for what it depends on, while MARK itself is killed again and again, may be away this long. */
+/**
+ * A module that waits for what it depends on, while MARK itself is killed again and again, may be away this
+ * long.
+ */
 const AWAY_MS = 60_000
 
 export async function run(fleet: PaperFleet, { kills, seed, say }: RunOptions): Promise<number> {
@@ -189,7 +192,9 @@ async function booksOf(fleet: PaperFleet): Promise<Books> {
   return { fills: result.fills, problems: result.ok ? [] : [result.reason] }
 }
 
-/** Ms from the kill of a keeper to its armed successor serving, where nothing else was done to MARK meanwhile. */
+/**
+ * Ms from the kill of a keeper to its armed successor serving, where nothing else was done to MARK meanwhile.
+ */
 function successions({ blind }: Observer, { kills, revivals }: Killer): number[] {
   const keepers = kills.filter(kill => kill.target === 'keeper' || kill.target === 'waiting')
   return keepers.flatMap(({ atMs, armed, target }) => {

@@ -1,6 +1,6 @@
 /**
- * What is to be killed, in which order, from a seed; and how much of it a run must reach to prove anything. Pure: the
- * same seed is the same plan, though the moments depend on the host.
+ * What is to be killed, in which order, from a seed; and how much of it a run must reach to prove anything.
+ * Pure: the same seed is the same plan, though the moments depend on the host.
  */
 
 export type Stroke =
@@ -61,7 +61,9 @@ export function chanceFrom(seed: number): () => number {
   }
 }
 
-/** Enough strokes for `kills` kills and all minima, with some to spare for those that find nothing to kill. */
+/**
+ * Enough strokes for `kills` kills and all minima, with some to spare for those that find nothing to kill.
+ */
 export function planOf(kills: number, seed: number): Step[] {
   const chance = chanceFrom(seed)
   const minima = minimaFor(kills)

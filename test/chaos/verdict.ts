@@ -1,6 +1,6 @@
 /**
- * Compares what the journal says of each run's end with what really ended it: the harness's own kills and the modules'
- * own lists of deaths. Pure; never takes MARK's word for anything it judges.
+ * Compares what the journal says of each run's end with what really ended it: the harness's own kills and the
+ * modules' own lists of deaths. Pure; never takes MARK's word for anything it judges.
  */
 import type { JournalEvent } from './journal.ts'
 import type { Kill } from './killer.ts'

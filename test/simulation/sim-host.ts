@@ -1,6 +1,7 @@
 /**
- * A host in memory: disk, processes and clock that outlive the keeper, and a World on them that can kill the keeper
- * before or after any call. Processes behave as their module's nature says; everything follows one seed.
+ * A host in memory: disk, processes and clock that outlive the keeper, and a World on them that can kill the
+ * keeper before or after any call. Processes behave as their module's nature says; everything follows one
+ * seed.
  */
 import type { Hook, Run } from '../../src/core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../../src/core/exit.ts'

@@ -1,6 +1,7 @@
 /**
- * Keeper and daemon in one process under one fake clock, with the keeper killed at any effect: seeded lives of a
- * fleet, judged by an oracle that looks at processes, never at the keeper's word. A failing seed is in the message.
+ * Keeper and daemon in one process under one fake clock, with the keeper killed at any effect: seeded lives
+ * of a fleet, judged by an oracle that looks at processes, never at the keeper's word. A failing seed is in
+ * the message.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -159,7 +160,10 @@ function operate(life: Life): void {
     )
 }
 
-/** What an ask may allow counts as allowed from the moment it is asked: the keeper may die after it took effect. */
+/**
+ * What an ask may allow counts as allowed from the moment it is asked: the keeper may die after it took
+ * effect.
+ */
 function allow(life: Life, name: string | null, ask: () => boolean): void {
   const why = name === null ? undefined : life.forbidden.get(name)
   if (name !== null) life.forbidden.delete(name)
@@ -167,7 +171,9 @@ function allow(life: Life, name: string | null, ask: () => boolean): void {
   if (refused && name !== null && why !== undefined) life.forbidden.set(name, why)
 }
 
-/** Half of all kills are written by a command while the keeper does not listen: it must see them by itself. */
+/**
+ * Half of all kills are written by a command while the keeper does not listen: it must see them by itself.
+ */
 function trip(life: Life, scope: string): void {
   const { host } = life
   const id = `K-${host.id()}`
@@ -213,7 +219,8 @@ function judgeExits(life: Life): { exits: number; unknown: number } {
     if (seen.has(runId)) life.fail(`the exit of ${runId} (${event.module}) stands twice in the journal`)
     seen.add(runId)
     const truth = host.deaths.get(runId)
-    // A keeper that died between the record and the spawn cannot know whether it ran: unknown, once, is the truth.
+    // A keeper that died between the record and the spawn cannot know whether it ran: unknown, once, is the
+    // truth.
     if (!truth && event.data.known === false && event.data.pid === null) continue
     if (!truth) life.fail(`an exit of ${runId} (${event.module}) was journaled that never happened`)
     if (event.data.known === false && truth.witnessed)
@@ -293,9 +300,8 @@ test(`a fleet keeps its promises in ${SEEDS} seeded lives, whatever kills the ke
     exits += result.exits
     unknown += result.unknown
   }
-  context.diagnostic(
-    `seeds ${FIRST_SEED}..${FIRST_SEED + SEEDS - 1}: ${spawns} starts, ${deaths} keeper deaths, ${exits} exits, ${unknown} of them unknown`,
-  )
+  const seeds = `seeds ${FIRST_SEED}..${FIRST_SEED + SEEDS - 1}`
+  context.diagnostic(`${seeds}: ${spawns} starts, ${deaths} keeper deaths, ${exits} exits, ${unknown} unknown`)
   assert.ok(deaths > SEEDS, 'the simulation must kill keepers, else it shows nothing')
   assert.ok(exits > SEEDS * 10, 'the simulation must let modules die')
 })

@@ -4,12 +4,30 @@
  * with the test, whatever happens.
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { cleanEnv, type Ended, until } from './fleet.ts'
 
 const TOOLS = ['unshare', 'nsenter', 'setpriv', 'mount', 'systemctl', 'systemd-analyze'] as const
-const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child', '--cgroup', '--uts', '--ipc', '--mount-proc']
+const NAMESPACES = [
+  '--mount',
+  '--pid',
+  '--fork',
+  '--kill-child',
+  '--cgroup',
+  '--uts',
+  '--ipc',
+  '--mount-proc',
+]
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const CALL_MS = 30_000
 
@@ -46,10 +64,14 @@ export class SystemdMachine {
     if (root === null) return 'there is no cgroup v2 hierarchy'
     try {
       accessSync(root, constants.W_OK)
-      execFileSync('unshare', [...NAMESPACES, 'mount', '-t', 'cgroup2', 'none', '/sys/fs/cgroup'], { stdio: 'pipe' })
+      execFileSync('unshare', [...NAMESPACES, 'mount', '-t', 'cgroup2', 'none', '/sys/fs/cgroup'], {
+        stdio: 'pipe',
+      })
       return null
     } catch (error) {
-      return `no namespaces or cgroups may be made here: ${String((error as Error).message).split('\n').at(-1)}`
+      return `no namespaces or cgroups may be made here: ${String((error as Error).message)
+        .split('\n')
+        .at(-1)}`
     }
   }
 
@@ -57,13 +79,14 @@ export class SystemdMachine {
   constructor(dir: string) {
     this.units = dir
     mkdirSync(dir, { recursive: true })
-    for (const name of TARGETS)
-      writeFileSync(join(dir, `${name}.target`), '[Unit]\nDefaultDependencies=no\n')
+    for (const name of TARGETS) writeFileSync(join(dir, `${name}.target`), '[Unit]\nDefaultDependencies=no\n')
     this.#cgroup = join(cgroupRoot() as string, `mark-test-${process.pid}`)
     mkdirSync(this.#cgroup)
     const argv = [...NAMESPACES, '/bin/sh', '-c', INSIDE, 'sh', dir, systemdBinary() as string]
     const join_ = 'echo $$ > "$0/cgroup.procs" && exec setpriv --pdeathsig KILL unshare "$@"'
-    this.#outside = spawn('/bin/sh', ['-c', join_, this.#cgroup, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#outside = spawn('/bin/sh', ['-c', join_, this.#cgroup, ...argv], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     for (const stream of [this.#outside.stdout, this.#outside.stderr])
       stream?.on('data', text => {
         this.#log = (this.#log + text).slice(-20_000)
@@ -79,7 +102,9 @@ export class SystemdMachine {
   async booted(): Promise<void> {
     await until('systemd runs', 15_000, async () => {
       if (this.#outside.exitCode !== null) throw new Error(`systemd ended: ${this.#log}`)
-      return this.#init() !== null && (await this.run('systemctl', 'is-system-running')).stdout === 'running\n'
+      return (
+        this.#init() !== null && (await this.run('systemctl', 'is-system-running')).stdout === 'running\n'
+      )
     })
   }
 
@@ -87,7 +112,18 @@ export class SystemdMachine {
   run(...argv: readonly string[]): Promise<Ended> {
     const init = this.#init()
     if (init === null) throw new Error(`systemd is gone: ${this.#log}`)
-    const words = ['-t', String(init), '--mount', '--pid', '--cgroup', '--uts', '--ipc', '--wd=.', '--', ...argv]
+    const words = [
+      '-t',
+      String(init),
+      '--mount',
+      '--pid',
+      '--cgroup',
+      '--uts',
+      '--ipc',
+      '--wd=.',
+      '--',
+      ...argv,
+    ]
     const began = performance.now()
     return new Promise(resolve => {
       const options = { env: cleanEnv({ PATH }), timeout: CALL_MS, killSignal: 'SIGKILL' } as const

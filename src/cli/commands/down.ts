@@ -22,7 +22,7 @@ export async function down(context: CliContext, timeoutMs: number | null): Promi
       return 0
     }
     // What runs must be adopted to be stopped in order, with its hooks and its grace.
-    keeper = await revive(context)
+    keeper = await revive(context, 'hand')
   }
   const follow = await Follow.start(keeper)
   const progress = showProgress(context, follow, null)
@@ -58,7 +58,7 @@ export async function takeDown(context: CliContext, follow: Follow, timeoutMs: n
     const how = await follow.until(() => false, left)
     if (how === 'timeout') throw stillThere(follow, timeoutMs ?? 0)
     if (await isGone(context)) return
-    await follow.attach(await ensureKeeper(context))
+    await follow.attach(await ensureKeeper(context, 'hand'))
   }
 }
 

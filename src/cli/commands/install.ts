@@ -1,24 +1,39 @@
 /**
  * `mark install` and `uninstall`: the systemd unit that starts this fleet at boot and restarts MARK
- * itself. Never stops or starts a module.
+ * itself. Never stops or starts a module, and never touches the unit of another fleet.
  */
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MarkError } from '../../core/errors.ts'
+import { neverUp } from '../../core/keeper-state.ts'
 import type { Plan } from '../../core/plan.ts'
 import { systemdUnit, unitName } from '../../core/systemd-unit.ts'
-import { writeAtomic } from '../../host/atomic-file.ts'
+import { writeAtomic, writeChecked } from '../../host/atomic-file.ts'
+import { readSecretsEnv, writeSecretsEnv } from '../../host/environment.ts'
 import { findOnPath } from '../../host/inspect.ts'
-import { runCommand } from '../../host/launch.ts'
+import { loadLibc } from '../../host/libc.ts'
 import { lockHolder } from '../../host/lock-holder.ts'
 import { makeStateDir } from '../../host/make-state-dir.ts'
+import type { StateDir } from '../../host/state-dir.ts'
 import type { CliContext } from '../context.ts'
-import { keeperArgv } from '../keeper-start.ts'
-import { loadPlan } from '../load-plan.ts'
+import { readDisk } from '../disk.ts'
+import { isDeserted } from '../fleet.ts'
+import {
+  activeState,
+  type InstalledUnit,
+  installedUnit,
+  systemctl,
+  systemdRuns,
+  type UnitScope,
+  unitDir,
+} from '../installed-unit.ts'
+import { ensureKeeper, keeperArgv } from '../keeper-start.ts'
+import { callerSecrets, loadPlan } from '../load-plan.ts'
 
-type UnitScope = 'user' | 'system'
-const SYSTEMCTL_MS = 60_000
+/** How long systemd's keeper, once killed, may take to let go of its lock. */
+const LET_GO_MS = 5_000
 
 export async function install(
   context: CliContext,
@@ -27,28 +42,22 @@ export async function install(
 ): Promise<number> {
   const scope = asked ?? defaultScope(context)
   const { plan } = await loadPlan(context)
-  const unit = unitOf(context, plan, scope)
+  const text = unitOf(context, plan, scope)
   if (printOnly) {
-    context.write(unit)
+    context.write(text)
     return 0
   }
   proveSystemd(context, scope)
-  const file = unitFile(context, plan.fleet, scope)
   const state = context.stateDir()
+  const unit = ownUnit(context, plan, scope, state)
   makeStateDir(state)
-  mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
-  writeAtomic(file, unit, { mode: 0o644, fsync: true })
+  seedPlan(context, state, plan)
+  mkdirSync(dirname(unit.file), { recursive: true, mode: 0o755 })
+  writeAtomic(unit.file, text, { mode: 0o644, fsync: true })
   await systemctl(scope, 'daemon-reload')
-  await systemctl(scope, 'enable', unitName(plan.fleet))
-  context.note(`wrote ${file} and enabled it: the fleet starts at boot.`)
-  const ctl = scope === 'user' ? 'systemctl --user' : 'systemctl'
-  const runsNow = lockHolder(state.keeperLock) !== null
-  const next = runsNow
-    ? `mark down && ${ctl} start ${unitName(plan.fleet)}`
-    : `${ctl} start ${unitName(plan.fleet)}`
-  context.note(
-    `${runsNow ? 'a keeper started by hand has this fleet; to hand it to systemd' : 'start it now'}: ${next}`,
-  )
+  await systemctl(scope, 'enable', unit.name)
+  context.note(`wrote ${unit.file} and enabled it: the fleet starts at boot.`)
+  context.note(await nextStep(unit, state))
   if (scope === 'user')
     context.note(`so that it runs without a login: loginctl enable-linger ${context.user}`)
   return 0
@@ -57,19 +66,23 @@ export async function install(
 export async function uninstall(context: CliContext, asked: UnitScope | null): Promise<number> {
   const scope = asked ?? defaultScope(context)
   const { plan } = await loadPlan(context)
-  const file = unitFile(context, plan.fleet, scope)
-  if (!existsSync(file)) {
+  const state = context.stateDir()
+  const unit = fileOf(context, plan, scope)
+  if (!existsSync(unit.file)) {
     throw new MarkError(
       'MARK_NOT_INSTALLED',
-      `There is no ${file}.`,
+      `There is no ${unit.file}.`,
       'nothing to remove; --user and --system are two places.',
     )
   }
   proveSystemd(context, scope)
-  await systemctl(scope, 'disable', unitName(plan.fleet))
-  rmSync(file)
+  ownUnit(context, plan, scope, state)
+  const held = (await activeState(unit)) === 'active' ? lockHolder(state.keeperLock) : null
+  await systemctl(scope, 'disable', unit.name)
+  rmSync(unit.file, { force: true })
   await systemctl(scope, 'daemon-reload')
-  context.note(`removed ${file}. What runs goes on; \`mark down\` stops it.`)
+  if (held !== null) await takeFromSystemd(context, unit, state, held)
+  context.note(`removed ${unit.file}. What runs goes on; \`mark down\` stops it.`)
   return 0
 }
 
@@ -86,6 +99,12 @@ function unitOf(context: CliContext, plan: Plan, scope: UnitScope): string {
       'MARK_UNSUPPORTED',
       'flock is not here, and the unit needs it.',
       'install util-linux.',
+    )
+  if (loadLibc() === null)
+    throw new MarkError(
+      'MARK_UNSUPPORTED',
+      'koffi cannot be loaded here, and without it systemd never hears that MARK is ready.',
+      'reinstall mark-keeper with its dependencies.',
     )
   const bin = fileURLToPath(new URL('../../../bin/mark', import.meta.url))
   return systemdUnit({
@@ -111,14 +130,24 @@ function stopMs(plan: Plan): number {
   }, 0)
 }
 
-function unitFile(context: CliContext, fleet: string, scope: UnitScope): string {
-  if (scope === 'system') return join('/etc/systemd/system', unitName(fleet))
-  const config = context.env.XDG_CONFIG_HOME || join(context.env.HOME ?? '/', '.config')
-  return join(config, 'systemd', 'user', unitName(fleet))
+function fileOf(context: CliContext, plan: Plan, scope: UnitScope): InstalledUnit {
+  const name = unitName(plan.fleet)
+  return { scope, name, file: join(unitDir(context.env, scope), name) }
+}
+
+/** Its unit, there or not. Throws MARK_REFUSED when that name belongs to another fleet. */
+function ownUnit(context: CliContext, plan: Plan, scope: UnitScope, state: StateDir): InstalledUnit {
+  const unit = fileOf(context, plan, scope)
+  if (!existsSync(unit.file) || installedUnit(context, state.keeperLock)?.file === unit.file) return unit
+  throw new MarkError(
+    'MARK_REFUSED',
+    `${unit.file} is of another fleet that is called ${plan.fleet} too, or of another --state-dir.`,
+    'give this one another `name:`, or run `mark uninstall` there.',
+  )
 }
 
 function proveSystemd(context: CliContext, scope: UnitScope): void {
-  if (!existsSync('/run/systemd/system')) {
+  if (!systemdRuns()) {
     const hint = '`mark install --print` shows the unit; a container runs `mark up` in the foreground.'
     throw new MarkError('MARK_UNSUPPORTED', 'systemd does not run on this host.', hint)
   }
@@ -127,10 +156,31 @@ function proveSystemd(context: CliContext, scope: UnitScope): void {
   }
 }
 
-async function systemctl(scope: UnitScope, ...words: string[]): Promise<void> {
-  const argv = ['systemctl', ...(scope === 'user' ? ['--user'] : []), ...words] as [string, ...string[]]
-  const result = await runCommand(argv, SYSTEMCTL_MS)
-  if (result.code === 0) return
-  const why = result.stderr.trim().split('\n').at(-1) ?? ''
-  throw new MarkError('MARK_FAILED', `\`${argv.join(' ')}\` failed: ${why}.`, 'see `journalctl -xe`.')
+/** A boot repeats the last `up`. Where there was none, it starts the fleet as it was proven here. */
+function seedPlan(context: CliContext, state: StateDir, plan: Plan): void {
+  const { children, keeperPid } = readDisk(state)
+  if (keeperPid !== null || children?.open === true || !neverUp(children?.children ?? {})) return
+  writeChecked(state.plan, plan, { mode: 0o600, fsync: true, keepBackup: true })
+  writeSecretsEnv(state, { ...readSecretsEnv(state), ...callerSecrets(plan, context.env) })
+}
+
+async function nextStep(unit: InstalledUnit, state: StateDir): Promise<string> {
+  if ((await activeState(unit)) === 'active') return 'it runs under systemd now and goes on.'
+  const start = `systemctl ${unit.scope === 'user' ? '--user ' : ''}start ${unit.name}`
+  return lockHolder(state.keeperLock) === null
+    ? `start it now: ${start}`
+    : `a keeper started by hand has this fleet; to hand it to systemd: mark down && ${start}`
+}
+
+/** systemd's keeper has no successor and no unit any more: one that has takes over, and no module notices. */
+async function takeFromSystemd(
+  context: CliContext,
+  unit: InstalledUnit,
+  state: StateDir,
+  held: number,
+): Promise<void> {
+  await systemctl(unit.scope, 'kill', '--kill-who=main', '--signal=SIGKILL', unit.name)
+  const deadline = performance.now() + LET_GO_MS
+  while (lockHolder(state.keeperLock) === held && performance.now() < deadline) await delay(20)
+  if (isDeserted(readDisk(state))) (await ensureKeeper(context, 'hand')).close()
 }

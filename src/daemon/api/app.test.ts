@@ -142,7 +142,14 @@ test('commands go to the keeper by module name and nothing else gets through', a
 test('kill and release are checked and passed on', async () => {
   const { post, asks } = bench()
   assert.equal((await post('/api/v1/kill')).status, 202)
-  assert.deepEqual(asks[0], { ask: 'kill', kill_id: 'K-1', scope: 'all', level: 'halt', reason: null, by: 'api' })
+  assert.deepEqual(asks[0], {
+    ask: 'kill',
+    kill_id: 'K-1',
+    scope: 'all',
+    level: 'halt',
+    reason: null,
+    by: 'api',
+  })
   assert.equal((await post('/api/v1/kill', { scope: 'account:kraken:main', level: 'flatten' })).status, 202)
   for (const body of [{ scope: 'x' }, { scope: 'module:../x' }, { level: 'die' }, { scope: 3 }]) {
     assert.equal((await post('/api/v1/kill', body)).status, 400)
