@@ -77,8 +77,8 @@ def run(options, scratch):
 def show(result, options):
     facts = result["host"]
     programs = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    machine = f"{facts['cpus']} x {facts['cpu']}, Linux {facts['kernel']}, load {facts['load'][0]} at the start"
-    print(f"\n{machine}; {programs}")
+    machine = f"{facts['cpus']} x {facts['cpu']}, Linux {facts['kernel']}, load {facts['load'][0]}"
+    print(f"\n{machine} at the start; {programs}")
     if "crash" in result:
         report.print_crash(result["crash"]["summary"], options)
     if "fleet" in result:

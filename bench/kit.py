@@ -63,7 +63,8 @@ class Kit:
         argv = ["npm", "install", "--prefix", prefix, "--ignore-scripts", "--no-audit", "--no-fund"]
         try:
             subprocess.run(
-                [*argv, "--no-save", "--fetch-retries=1", f"pm2@{PM2_VERSION}"], check=True, timeout=NPM_TIMEOUT_S,
+                [*argv, "--no-save", "--fetch-retries=1", f"pm2@{PM2_VERSION}"],
+                check=True, timeout=NPM_TIMEOUT_S,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         except FileNotFoundError:
             self.skipped["pm2"] = "there is no npm to install it with"

@@ -80,6 +80,12 @@ export class PaperFleet {
     }
   }
 
+  /** Did its last run end by SIGTERM, by its own log? */
+  stoppedAsAsked(module: string): boolean {
+    const log = readFileSync(join(this.stateDir, 'logs', `${module}.log`), 'utf8')
+    return / stopped as asked\n$/.test(log)
+  }
+
   /** Ends every process of this fleet. Returns how many. */
   end(): number {
     for (const command of this.#commands) command.kill('SIGKILL')

@@ -38,7 +38,7 @@ export class Killer {
   missed = 0
   readonly #fleet: PaperFleet
   readonly #observer: Observer
-  #bootMs = 300
+  #bootMs = 200
   #stopped = false
 
   constructor(fleet: PaperFleet, observer: Observer) {
@@ -122,11 +122,13 @@ export class Killer {
     const before = await this.#until(look => look.keeperServes && look.waiting.length > 0)
     if (!before || !this.#kill('keeper', before.keeper, before)) return
     const killedMs = performance.now()
-    const dueMs = killedMs + 5 + at * Math.max(150, this.#bootMs)
+    const dueMs = killedMs + 5 + at * 0.9 * this.#bootMs
     const next = await this.#until(look => look.keeper !== null && look.keeper.pid !== before.keeper?.pid)
     if (!next) return
     await sleep(Math.max(0, dueMs - performance.now()))
     const now = this.#observer.look()
+    // Too late to be adopting: aim earlier next time.
+    if (now.keeperServes) this.#bootMs *= 0.8
     if (now.keeper?.pid === next.keeper?.pid) this.#kill('keeper', now.keeper, now)
     else this.missed++
   }
@@ -206,5 +208,6 @@ function describe(look: Look): string {
   const modules = [...look.modules].filter(([, runs]) => runs.length > 0).map(([name]) => name)
   const keeper = look.keeper ? `${look.keeper.pid}${look.keeperServes ? '' : ' (silent)'}` : 'none'
   const waiting = look.waiting.map(seen => seen.pid).join(' ') || 'none'
-  return `keeper ${keeper}, waiting ${waiting}, daemon ${look.daemon?.pid ?? 'none'}, modules ${modules.join(' ')}`
+  const daemon = look.daemon?.pid ?? 'none'
+  return `keeper ${keeper}, waiting ${waiting}, daemon ${daemon}, modules ${modules.join(' ')}`
 }

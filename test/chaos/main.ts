@@ -8,7 +8,8 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PaperFleet } from './fleet.ts'
-import { OK, run } from './run.ts'
+import { run } from './run.ts'
+import { FAILED, OK } from './conclusion.ts'
 
 /** Each module crashes by itself about this often, s. */
 const CRASH_EVERY = '20'
@@ -51,7 +52,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 
-let status = 1
+let status: number = FAILED
 try {
   status = await run(fleet, { kills, seed, say })
 } catch (error) {
@@ -61,5 +62,5 @@ end()
 const keep = status !== OK || values.keep || values.state !== undefined
 if (keep) say(`kept: ${fleet.dir}`)
 else fleet.remove()
-say(status === OK ? `OK seed ${seed}` : status === 1 ? `FAIL seed ${seed}` : `VOID seed ${seed}`)
+say(status === OK ? `OK seed ${seed}` : status === FAILED ? `FAIL seed ${seed}` : `VOID seed ${seed}`)
 process.exit(status)

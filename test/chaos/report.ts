@@ -1,6 +1,6 @@
 /** The table that a chaos run ends with. Pure: facts in, lines out. */
 import type { Kill } from './killer.ts'
-import type { Minima } from './schedule.ts'
+import type { Minima, Stroke } from './schedule.ts'
 
 export interface Check {
   readonly says: string
@@ -50,6 +50,16 @@ export function shortfalls(counts: Counts, fills: number, minima: Minima): strin
   return had
     .filter(([, has, least]) => has < least)
     .map(([what, has, least]) => `${what}: ${has} of ${least}`)
+}
+
+/** A stroke that brings a run nearer to its minima; null when it has them. */
+export function missingStroke(counts: Counts, fills: number, minima: Minima, chance: number): Stroke | null {
+  if (counts.adopting < minima.adopting) return { kind: 'adopting', at: chance }
+  if (counts.pairs < minima.pairs) return { kind: 'pair', daemonFirst: chance < 0.5, gapMs: chance * 45 }
+  if (counts.keeper < minima.keeper) return { kind: 'keeper' }
+  if (counts.daemon < minima.daemon) return { kind: 'daemon' }
+  if (shortfalls(counts, fills, { ...minima, fills: 0 }).length > 0) return { kind: 'module', count: 1 }
+  return fills < minima.fills ? { kind: 'lull', fills: minima.fills - fills } : null
 }
 
 export function table(rows: readonly (readonly [string, string | number])[]): string {

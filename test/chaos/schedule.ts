@@ -69,10 +69,10 @@ export function planOf(kills: number, seed: number): Step[] {
   const minima = minimaFor(kills)
   const count = (of300: number): number => Math.max(1, Math.round((of300 * kills) / 300))
   const pairs = minima.pairs + count(3)
-  const adopting = minima.adopting + count(8)
+  const adopting = minima.adopting + count(12)
   const all = count(4)
   const keepers = Math.max(count(8), minima.keeper - pairs - 2 * adopting - all)
-  const daemons = Math.max(count(8), minima.daemon - pairs - all + 1)
+  const daemons = Math.max(count(8), minima.daemon - pairs - all + count(5))
   const waiting = count(8)
   const strokes: Stroke[] = []
   const add = (times: number, make: () => Stroke): void => {
@@ -85,7 +85,7 @@ export function planOf(kills: number, seed: number): Step[] {
   add(daemons, () => ({ kind: 'daemon' }))
   add(waiting, () => ({ kind: 'waiting' }))
   const spoken = 2 * pairs + 2 * adopting + 4 * all + keepers + daemons + waiting
-  let modules = Math.max(minima.module + 2, kills - spoken)
+  let modules = Math.max(minima.module, kills - spoken) + count(12)
   while (modules > 0) {
     const at = Math.min(modules, chance() < 0.8 ? 1 : 2 + Math.floor(chance() * 2))
     strokes.push({ kind: 'module', count: at })

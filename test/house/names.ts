@@ -10,6 +10,8 @@ const BANNED = new Set([
   ...['misc', 'manager', 'managers', 'service', 'services', 'base'],
 ])
 const KEBAB = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+)*$/
+/** Names that other tools look for as they are. */
+const GIVEN = new Set(['README.md'])
 const NAMED = /^(?:src|test|scripts|bench|docs|bin|web)\//
 
 export const fileNames: Rule = tree => {
@@ -17,7 +19,7 @@ export const fileNames: Rule = tree => {
   for (const path of tree.texts.keys()) {
     if (!NAMED.test(path)) continue
     for (const part of path.split('/')) {
-      if (!KEBAB.test(part)) violations.push(`${path}: ${part} is not kebab-case`)
+      if (!KEBAB.test(part) && !GIVEN.has(part)) violations.push(`${path}: ${part} is not kebab-case`)
       const word = part.split(/[-.]/).find(name => BANNED.has(name))
       if (word) violations.push(`${path}: "${word}" names a drawer, not a concept`)
     }

@@ -28,7 +28,7 @@ export interface Tree {
 export type Rule = (tree: Tree) => string[]
 
 const SKIPPED = /(?:^|\/)(?:\.git|node_modules|\.mark|__pycache__)$|^(?:dist|schema|bench\/results)$/
-const TEXTS = /\.(?:ts|js|py|md|json|ya?ml|sh|txt)$|^bin\/mark$|^\.ci\/run$|^LICENSE$|^NOTICE$/
+const TEXTS = /\.(?:ts|js|py|md|json|ya?ml|sh|svg|txt)$|^bin\/mark$|^\.ci\/run$|^LICENSE$|^NOTICE$/
 
 export function readTree(root: string): Tree {
   const texts: Record<string, string> = {}

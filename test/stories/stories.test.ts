@@ -1,6 +1,7 @@
 /**
  * Every story in this folder happens as it is written. `node test/stories/stories.test.ts --rewrite` writes them
- * anew: review the difference line by line, for it is what MARK does now.
+ * anew: review the difference line by line, for it is what MARK does now. A story that opens with `# FAULT why`
+ * tells, by hand, what should happen and does not yet: it is never rewritten. Take that line out with the mend.
  */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -13,10 +14,12 @@ const names = readdirSync(import.meta.dirname).filter(name => name.endsWith('.tx
 
 for (const name of names.sort()) {
   const path = join(import.meta.dirname, name)
-  test(`the story ${name.replace('.txt', '')} happens as it is written`, () => {
-    const written = readFileSync(path, 'utf8')
+  const written = readFileSync(path, 'utf8')
+  const fault = /^# FAULT (.+)/.exec(written)?.[1]
+  const todo = fault === undefined ? {} : { todo: fault }
+  test(`the story ${name.replace('.txt', '')} happens as it is written`, todo, () => {
     const told = retell(written)
-    if (rewrite) writeFileSync(path, told)
+    if (rewrite && fault === undefined) writeFileSync(path, told)
     else assert.equal(told, written)
   })
 }

@@ -6,7 +6,17 @@ import { type Child, stateOf } from '../../src/core/child.ts'
 import { formatDuration, type Instant } from '../../src/core/time.ts'
 import type { FleetEvent } from '../../src/core/view.ts'
 
-const LEFT_OUT = new Set(['core', 'oom', 'evidence', 'log_offset', 'uptime_s', 'version', 'changes'])
+/** `evidence` and `changes` are told in their own words; each adopted run has its own event. */
+const LEFT_OUT = new Set([
+  'core',
+  'oom',
+  'evidence',
+  'log_offset',
+  'uptime_s',
+  'version',
+  'adopted',
+  'changes',
+])
 
 /** `started luka pid=101 start_reason=boot attempt=0` */
 export function tellEvent(event: FleetEvent): string {
@@ -43,5 +53,6 @@ export function tellChild(name: string, child: Child, now: Instant): string {
 
 /** Whole tenths of a second: what takes a millisecond in the simulation takes no time in a story. */
 export function inSeconds(delayMs: number): string {
-  return formatDuration(Math.max(0, Math.round(delayMs / 100) * 100))
+  const tenths = Math.max(0, Math.round(delayMs / 100))
+  return tenths % 10 === 0 ? formatDuration(tenths * 100) : `${tenths / 10}s`
 }

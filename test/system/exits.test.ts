@@ -1,4 +1,6 @@
-/** Exit truth, end to end: what MARK says of an exit is what happened, and each code means what SPEC 4 says. */
+/**
+ * Exit truth, end to end: what MARK says of an exit is what happened, and each code means what SPEC 4 says.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LastExit } from '../../src/core/exit.ts'
@@ -62,7 +64,7 @@ test('all 256 exit codes and the signals are told exactly, and never one for the
   }
 })
 
-test('0 unasked is a failure, 75 waits, 77 and 12 hold, 78 fails for good; a task may end with 0', async () => {
+test('0 unasked is a failure, 75 waits, 77 and 12 hold, 78 fails; a task may end with 0', async () => {
   const quits = (code: number): string =>
     `{ command: [sh, -c, "echo start >> \${0}; sleep 0.2; exit ${code}", c${code}.txt] }`
   const fleet = new Fleet(

@@ -1,6 +1,6 @@
 /**
- * A fleet in a temporary directory for one test: writes its mark.yaml, runs `bin/mark` on it, looks at it through /proc,
- * and ends and removes all of it whatever happens. Waits for conditions, never for time.
+ * A fleet in a temporary directory for one test: writes its mark.yaml, runs `bin/mark` on it, looks at it
+ * through /proc, and ends and removes all of it whatever happens. Waits for conditions, never for time.
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'

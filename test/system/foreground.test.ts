@@ -1,4 +1,7 @@
-/** `mark up` on a terminal: Ctrl-C, a second one, detaching, a terminal that hangs up, and kill -9 of the command. */
+/**
+ * `mark up` on a terminal: Ctrl-C, a second one, detaching, a terminal that hangs up, and kill -9 of the
+ * command.
+ */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'

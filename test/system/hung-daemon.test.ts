@@ -7,7 +7,9 @@ const SENDERS = 20
 /** `npm run chaos -- --hang 300` lets the same last five minutes. */
 const HANG_MS = Number(process.env.MARK_HANG_S ?? 10) * 1000
 
-/** Sends WATCHDOG=1 ten times a second over a blocking socket and writes down the longest that a send took. */
+/**
+ * Sends WATCHDOG=1 ten times a second over a blocking socket and writes down the longest that a send took.
+ */
 const SENDER = `import os, socket, time
 sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 sock.connect(os.environ['NOTIFY_SOCKET'])

@@ -1,4 +1,7 @@
-/** The kill switch, end to end: whatever of MARK lives or hangs, all in scope stops, and stays stopped until released. */
+/**
+ * The kill switch, end to end: whatever of MARK lives or hangs, all in scope stops, and stays stopped until
+ * released.
+ */
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +14,10 @@ const GRACE_MS = 2000
 const STOPPED_MS = GRACE_MS + 1000
 
 /** `deaf` ignores SIGTERM, so that the grace is really used; `litter` leaves a process behind. */
-const FLEET = `defaults: { restart: { delay: 100ms, multiplier: 1, budget: [100/1m] }, ready: { delay: 50ms }, stop: { grace: 2s } }
+const FLEET = `defaults:
+  restart: { delay: 100ms, multiplier: 1, budget: [100/1m] }
+  ready: { delay: 50ms }
+  stop: { grace: 2s }
 modules:
   polite: { command: [sleep, "1000"] }
   deaf: { command: [python3, deaf.py], ready: notify }
@@ -113,7 +119,7 @@ for (const [says, wreck, calls] of CASES) {
   })
 }
 
-test('mark kill with keeper and daemon both stopped by SIGSTOP works, and they undo nothing when they go on', async () => {
+test('mark kill with keeper and daemon both in SIGSTOP works, and they undo nothing later', async () => {
   const fleet = await running()
   try {
     const stopped = stop(fleet, 'SIGSTOP', ['keeper', 'daemon'])
@@ -142,7 +148,7 @@ test('mark kill during boot stops what started and starts nothing more', async (
   }
 })
 
-test('`touch .mark/KILL` halts all, with a live keeper within a second, and a starting one before anything else', async () => {
+test('`touch .mark/KILL` halts all, with a live keeper within a second, and before a start', async () => {
   const fleet = await running()
   try {
     writeFileSync(join(fleet.stateDir, 'KILL'), '')

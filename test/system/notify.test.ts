@@ -1,4 +1,6 @@
-/** sd_notify, spoken by the real systemd-notify and by Python's socket module: each word does what it says. */
+/**
+ * sd_notify, spoken by the real systemd-notify and by Python's socket module: each word does what it says.
+ */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
@@ -102,7 +104,7 @@ time.sleep(1000)
   }
 })
 
-test('Python: EXTEND_TIMEOUT_USEC keeps a slow start alive; without it the same start is too slow', async () => {
+test('Python: EXTEND_TIMEOUT_USEC keeps a slow start alive; without it, it is too slow', async () => {
   const fleet = new Fleet(
     `${DEFAULTS}
 modules:

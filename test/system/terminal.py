@@ -1,5 +1,6 @@
-"""Runs a command on a terminal of its own and does as told on stdin, a word a line: `int` types Ctrl-C, `hup` hangs
-the terminal up, `kill` sends SIGKILL. Copies what the command prints to stdout; the last line is `ended N`."""
+"""Runs a command on a terminal of its own and does as told on stdin, a word a line: `int` types Ctrl-C,
+`hup` hangs the terminal up, `kill` sends SIGKILL. Copies what the command prints to stdout; the last line
+is `ended N`."""
 
 import os
 import pty

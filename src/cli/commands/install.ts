@@ -2,7 +2,7 @@
  * `mark install` and `uninstall`: the systemd unit that starts this fleet at boot and restarts MARK
  * itself. Never stops or starts a module, and never touches the unit of another fleet.
  */
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -32,7 +32,7 @@ import {
 import { ensureKeeper, keeperArgv } from '../keeper-start.ts'
 import { callerSecrets, loadPlan } from '../load-plan.ts'
 
-/** How long systemd's keeper, once killed, may take to let go of its lock. */
+/** How long systemd may take to see that its keeper is gone. */
 const LET_GO_MS = 5_000
 
 export async function install(
@@ -77,11 +77,11 @@ export async function uninstall(context: CliContext, asked: UnitScope | null): P
   }
   proveSystemd(context, scope)
   ownUnit(context, plan, scope, state)
-  const held = (await activeState(unit)) === 'active' ? lockHolder(state.keeperLock) : null
   await systemctl(scope, 'disable', unit.name)
+  if ((await activeState(unit)) === 'active') await takeFromSystemd(unit)
   rmSync(unit.file, { force: true })
   await systemctl(scope, 'daemon-reload')
-  if (held !== null) await takeFromSystemd(context, unit, state, held)
+  if (isDeserted(readDisk(state))) (await ensureKeeper(context, 'hand')).close()
   context.note(`removed ${unit.file}. What runs goes on; \`mark down\` stops it.`)
   return 0
 }
@@ -172,15 +172,16 @@ async function nextStep(unit: InstalledUnit, state: StateDir): Promise<string> {
     : `a keeper started by hand has this fleet; to hand it to systemd: mark down && ${start}`
 }
 
-/** systemd's keeper has no successor and no unit any more: one that has takes over, and no module notices. */
-async function takeFromSystemd(
-  context: CliContext,
-  unit: InstalledUnit,
-  state: StateDir,
-  held: number,
-): Promise<void> {
+/**
+ * systemd's keeper has no successor, and what systemd no longer has a unit for it would kill with all that it
+ * started. So the unit lets go of its keeper, and one with a successor adopts the modules afterwards.
+ */
+async function takeFromSystemd(unit: InstalledUnit): Promise<void> {
+  const text = readFileSync(unit.file, 'utf8').replace(/^Restart=.*$/m, 'Restart=no')
+  writeAtomic(unit.file, text, { mode: 0o644, fsync: true })
+  await systemctl(unit.scope, 'daemon-reload')
   await systemctl(unit.scope, 'kill', '--kill-who=main', '--signal=SIGKILL', unit.name)
   const deadline = performance.now() + LET_GO_MS
-  while (lockHolder(state.keeperLock) === held && performance.now() < deadline) await delay(20)
-  if (isDeserted(readDisk(state))) (await ensureKeeper(context, 'hand')).close()
+  while ((await activeState(unit)) !== 'failed' && performance.now() < deadline) await delay(50)
+  await systemctl(unit.scope, 'reset-failed', unit.name)
 }

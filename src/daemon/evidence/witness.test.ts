@@ -30,7 +30,7 @@ async function withWitness(work: (bench: Bench) => Promise<void>): Promise<void>
   const witness = new Witness({ libc, state, clock: systemClock, report: problem => problems.push(problem) })
   const parents: ChildProcess[] = []
   const run: Bench['run'] = script => {
-    const parent = spawn('sh', ['-c', `sh -c '${script}' & echo $!; sleep 30`], {
+    const parent = spawn('sh', ['-c', `sh -c '${script}' & echo $!; exec sleep 30`], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
     parents.push(parent)
