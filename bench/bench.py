@@ -46,8 +46,9 @@ def read_options():
     unknown += [name for name in options.tests if name not in ("crash", "fleet")]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}")
-    if options.quick:
-        options.samples, options.reps, options.idle = 20, 1, 3
+    for name, value in {"samples": 20, "reps": 1, "idle": 3}.items():
+        if options.quick and getattr(options, name) == parser.get_default(name):
+            setattr(options, name, value)
     return options
 
 

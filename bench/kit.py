@@ -71,8 +71,8 @@ class Kit:
         except subprocess.TimeoutExpired:
             self.skipped["pm2"] = f"npm did not install it within {NPM_TIMEOUT_S} s"
         except subprocess.CalledProcessError as error:
-            last = error.stderr.strip().splitlines()[-1:] or ["no reason given"]
-            self.skipped["pm2"] = f"npm could not install it: {last[0]}"
+            why = [line for line in error.stderr.splitlines() if line.startswith("npm error")][:2]
+            self.skipped["pm2"] = f"npm could not install it: {'; '.join(why) or 'no reason given'}"
         else:
             open(done, "w").close()
             return script

@@ -49,18 +49,28 @@ class Place:
 def crash(kit, scratch, names, options):
     """{peer: [ms, ...]}: SIGKILL of a module -> first instruction of its next instance."""
     modules = [f"m{i}" for i in range(options.crash_modules)]
-    places, born, samples = {}, {}, {}
+    places, born = {}, {}
     failed = {}
-    for number, name in enumerate(names):
-        places[name] = Place(kit, scratch, name, f"crash{number}")
-        try:
-            born[name] = places[name].start(modules)
-            samples[name] = []
-        except Failure as failure:
-            failed[name] = str(failure)
-    time.sleep(SETTLE_S)
+    try:
+        for number, name in enumerate(names):
+            places[name] = Place(kit, scratch, name, f"crash{number}")
+            try:
+                born[name] = places[name].start(modules)
+            except Failure as failure:
+                failed[name] = str(failure)
+        time.sleep(SETTLE_S)
+        samples = kill_in_turn(places, born, options, failed)
+    finally:
+        for place in places.values():
+            place.leave()
+        end_everything()
+    return samples, failed
+
+
+def kill_in_turn(places, born, options, failed):
+    samples = {name: [] for name in born}
     for turn in range(options.samples):
-        module = modules[turn % len(modules)]
+        module = f"m{turn % options.crash_modules}"
         for name in random.sample(list(samples), len(samples)):
             took = kill_once(places[name].starts, born[name], module, options.age)
             if took is None:
@@ -70,10 +80,7 @@ def crash(kit, scratch, names, options):
                 samples[name].append(took)
         if (turn + 1) % 50 == 0:
             say(f"crash: {turn + 1} of {options.samples}")
-    for place in places.values():
-        place.leave()
-    end_everything()
-    return samples, failed
+    return samples
 
 
 def kill_once(starts, born, module, age_s):

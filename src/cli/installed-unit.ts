@@ -1,6 +1,6 @@
 /**
- * The systemd unit that `mark install` wrote for a fleet: where it lies, whether it is this fleet's, and systemctl.
- * Never touches a unit of another fleet, even of one with the same name.
+ * The systemd unit that `mark install` wrote for a fleet: where it lies, whether it is this fleet's, and
+ * systemctl. Never touches a unit of another fleet, even of one with the same name.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -52,7 +52,7 @@ export async function systemctl(scope: UnitScope, ...words: string[]): Promise<v
   throw new MarkError('MARK_FAILED', `\`${argv.join(' ')}\` failed: ${why}.`, 'see `journalctl -xe`.')
 }
 
-/** systemd's word for how the unit is: active, inactive, failed, activating, deactivating; '' when it does not say. */
+/** systemd's word for how the unit is: active, inactive, failed or on the way; '' when it does not say. */
 export async function activeState(unit: Pick<InstalledUnit, 'scope' | 'name'>): Promise<string> {
   const argv = systemctlArgv(unit.scope, ['show', '--value', '--property=ActiveState', unit.name])
   return (await runCommand(argv, SYSTEMCTL_MS)).stdout.trim()

@@ -35,8 +35,8 @@ export async function findKeeper(context: CliContext, timeoutMs = 2_000): Promis
 }
 
 /**
- * `systemd`: an installed unit is started rather than a second keeper beside it. `hand`: for who takes the fleet down,
- * since the unit's own ExecStop would wait for itself.
+ * `systemd`: an installed unit is started rather than a second keeper beside it. `hand`: for who takes the
+ * fleet down, since the unit's own ExecStop would wait for itself.
  */
 export type Starter = 'systemd' | 'hand'
 
@@ -127,7 +127,7 @@ async function waitForKeeper(
       candidate = follow(start())
     if (candidate?.failure != null) throw silent(context.stateDir(), candidate.failure)
     await pause(pauseMs, candidate)
-    pauseMs = Math.min(pauseMs * 1.5, 150)
+    pauseMs = Math.min(pauseMs * 1.5, 20)
   }
 }
 

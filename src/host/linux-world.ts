@@ -7,7 +7,7 @@ import type { Instant } from '../core/time.ts'
 import { systemClock } from './clock.ts'
 import { Journal } from './journal.ts'
 import type { Libc } from './libc.ts'
-import { bootId, childrenOf } from './proc.ts'
+import { bootId, childrenOfMainThread } from './proc.ts'
 import { OneTimer } from './one-timer.ts'
 import type { StateDir } from './state-dir.ts'
 import { ulid } from './ulid.ts'
@@ -39,6 +39,7 @@ export class LinuxWorld implements World {
   readonly #libc: Libc | null
   readonly #sockets: NotifySockets
   #hearing: Hearing | null = null
+  #reaping = false
   readonly #timer = new OneTimer(systemClock, () => this.#hearing?.woke())
 
   constructor(given: LinuxWorldGiven) {
@@ -115,7 +116,12 @@ export class LinuxWorld implements World {
 
   /** SIGCHLD: an orphan that came home may have ended. */
   childChanged(): void {
-    this.processes.reapOrphans(childrenOf(this.pid))
+    if (this.#reaping) return
+    this.#reaping = true
+    setImmediate(() => {
+      this.#reaping = false
+      this.processes.reapOrphans(childrenOfMainThread(this.pid))
+    })
   }
 
   close(): void {

@@ -34,8 +34,7 @@ export function answerAsk(engine: Engine, ask: Verb): unknown {
     case 'down':
       return down(engine, ask.by)
     case 'hurry':
-      engine.feedAll([...engine.children.keys()].map(name => ({ name, event: { kind: 'hurry' } })))
-      return {}
+      return hurry(engine)
     case 'kill':
       return trip(engine, ask)
     case 'release':
@@ -136,6 +135,17 @@ function down(engine: Engine, by: string): unknown {
   }
   engine.watcher.fleetChanged()
   engine.turn()
+  return {}
+}
+
+/** The end of all grace: what waits for its turn to stop has it now, and gets none either. */
+function hurry(engine: Engine): unknown {
+  const pending = [...engine.stops].map(([name, stop]) => {
+    return { name, event: { kind: 'stop' as const, ...stop } }
+  })
+  engine.stops.clear()
+  engine.feedAll(pending)
+  engine.feedAll([...engine.children.keys()].map(name => ({ name, event: { kind: 'hurry' } })))
   return {}
 }
 

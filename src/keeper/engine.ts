@@ -260,9 +260,8 @@ export class Engine {
   #advanceStops(): void {
     if (this.stops.size === 0) return
     const live = new Set<string>()
-    for (const name of this.stops.keys()) {
-      const child = this.children.get(name)
-      if (child && isLive(child)) live.add(name)
+    for (const [name, child] of this.children) {
+      if (isLive(child) && (this.stops.has(name) || child.phase === 'stopping')) live.add(name)
     }
     const wave = new Set(
       stopWave(

@@ -22,6 +22,7 @@ export class KeeperServer implements Watcher {
   #engine: Engine | null = null
   #daemonwards: Daemonwards | null = null
   #fleetText = ''
+  readonly #pushes: Push[] = []
 
   async listen(path: string): Promise<Server> {
     const onConnection = (connection: Connection): void => this.#welcome(connection)
@@ -59,8 +60,16 @@ export class KeeperServer implements Watcher {
     this.#push({ push: 'event', event })
   }
 
+  /** Told once the turn is over: whoever watches must not delay a restart. */
   #push(push: Push): void {
-    for (const connection of this.#watching) connection.send(push)
+    if (this.#watching.size === 0) return
+    if (this.#pushes.push(push) === 1) setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    for (const push of this.#pushes.splice(0)) {
+      for (const connection of this.#watching) connection.send(push)
+    }
   }
 
   #welcome(connection: Connection): void {
@@ -85,6 +94,7 @@ export class KeeperServer implements Watcher {
     if (request.ask === 'ping') return { pid: process.pid }
     if (!engine) throw new MarkError('MARK_BUSY', 'The keeper is still starting.', 'Ask again in a moment.')
     if (request.ask === 'watch') {
+      this.#flush()
       this.#watching.add(connection)
       return fleetView(engine)
     }

@@ -7,36 +7,27 @@ import type { LastExit } from '../../src/core/exit.ts'
 import { isLive, statOf } from '../chaos/proc.ts'
 import { Fleet, until } from './fleet.ts'
 
-const SIGNALS = [
-  'HUP',
-  'INT',
-  'QUIT',
-  'ILL',
-  'TRAP',
-  'ABRT',
-  'BUS',
-  'FPE',
-  'KILL',
-  'USR1',
-  'SEGV',
-  'USR2',
-  'PIPE',
-]
-const MORE_SIGNALS = ['ALRM', 'TERM', 'XCPU', 'XFSZ', 'VTALRM', 'PROF', 'SYS', 'RTMIN']
+const SIGNALS =
+  'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM XCPU XFSZ VTALRM PROF SYS RTMIN'
+const SIGNAL_ITSELF = `import os, resource, signal, sys, time
+number = getattr(signal, sys.argv[1])
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+if number != signal.SIGKILL: signal.signal(number, signal.SIG_DFL)
+os.kill(os.getpid(), number)
+time.sleep(60)
+`
 
 test('all 256 exit codes and the signals are told exactly, and never one for the other', async () => {
-  const signals = [...SIGNALS, ...MORE_SIGNALS]
+  const signals = SIGNALS.split(' ')
   const codes = Array.from({ length: 256 }, (_, code) => code)
   const modules = [
     ...codes.map(code => `  c${code}: { command: [sh, -c, "exit ${code}"] }`),
-    ...signals.map(
-      name =>
-        `  s${name.toLowerCase()}: { command: [bash, -c, "ulimit -c 0; kill -${name} $$$$; sleep 60"] }`,
-    ),
-  ].map(line => line.replace('$$$$', '$$'))
+    ...signals.map(name => `  s${name.toLowerCase()}: { command: [python3, signal-itself.py, SIG${name}] }`),
+  ]
   const fleet = new Fleet(
     `defaults: { kind: task, restart: { policy: never } }\nmodules:\n${modules.join('\n')}\n`,
   )
+  fleet.write('signal-itself.py', SIGNAL_ITSELF)
   try {
     await fleet.mark('up', '-d', '--timeout', '10s')
     const named = (name: string): LastExit | null =>
@@ -103,14 +94,15 @@ test('last_exit is right as soon as the process is gone, for a code and for kill
   const fleet = new Fleet(
     `defaults: { restart: { delay: 300ms, multiplier: 1, budget: [100/1m], max_delay: 1s } }
 modules:
-  bot: { command: [python3, bot.py], ready: { delay: 50ms } }
+  bot: { command: [python3, bot.py], ready: notify }
 `,
     ['bot'],
   )
   fleet.write(
     'bot.py',
-    `import os, signal, sys
+    `import os, signal, socket
 signal.signal(signal.SIGUSR1, lambda *_: os._exit(int(open('code').read())))
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1', os.environ['NOTIFY_SOCKET'])
 while True: signal.pause()
 `,
   )

@@ -58,6 +58,10 @@ export class Fleet {
     return existsSync(path) ? readFileSync(path, 'utf8') : ''
   }
 
+  has(name: string): boolean {
+    return existsSync(join(this.dir, name))
+  }
+
   /** Not awaited: the command as it runs. Its output is collected in `said`. */
   begin(...words: readonly string[]): { child: ChildProcess; ended: Promise<Ended>; said: () => string } {
     const began = performance.now()

@@ -1,7 +1,7 @@
 /**
- * A real systemd as process 1 of its own pid, mount, cgroup, ipc and host name namespaces, for one test. /etc and
- * /proc/sys are read-only in there, /run and the system's units are its own, so it changes nothing of this host. It dies
- * with the test, whatever happens.
+ * A real systemd as process 1 of its own pid, mount, cgroup, ipc and host name namespaces, for one test. /etc
+ * and /proc/sys are read-only in there, /run and the system's units are its own, so it changes nothing of
+ * this host. It dies with the test, whatever happens.
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import {
