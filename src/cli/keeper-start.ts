@@ -91,13 +91,13 @@ function startKeeper(context: CliContext): Launched {
   })
 }
 
-const KEEPER_VARIABLES =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_RUNTIME_DIR|NODE_COMPILE_CACHE|DBUS_SESSION_BUS_ADDRESS)$/
+const KEEPER_VARIABLES = /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_RUNTIME_DIR)$/
+const BUS_AND_CACHE = /^(?:NODE_COMPILE_CACHE|DBUS_SESSION_BUS_ADDRESS)$/
 
 /** Secrets of the caller's shell never reach the keeper's environment; NODE_OPTIONS must not either. */
 export function keeperEnvironment(env: CliContext['env']): Record<string, string> {
   const entries = Object.entries(env).filter(
-    ([name, value]) => value !== undefined && KEEPER_VARIABLES.test(name),
+    ([name, value]) => value !== undefined && (KEEPER_VARIABLES.test(name) || BUS_AND_CACHE.test(name)),
   )
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',

@@ -167,15 +167,22 @@ export function conclude(child: Child, event: EventOf<'swept'>, now: Instant, ch
 export function settle(child: Child, stopping: Stopping, now: Instant, chance: number): Step {
   const { then, by, why } = stopping
   switch (then.kind) {
-    case 'rest':
-      return [toStopped(child, why), [note('stopped', { by, why })]]
+    case 'rest': {
+      const text = why + unverified(stopping)
+      return [toStopped(child, text), [note('stopped', { by, why: text })]]
+    }
     case 'start':
       return [{ ...queue(idle(child), then.why, `restarting: ${why}`) }, [note('stopped', { by, why })]]
     case 'hold':
-      return toHeld(child, then.hold)
+      return toHeld(child, { ...then.hold, reason: then.hold.reason + unverified(stopping) })
     case 'fail':
       return failure(child, then.reason, 'health', now, chance)
   }
+}
+
+/** What `verify` could not confirm stays with the reason: such a stop is never called complete. */
+function unverified(stopping: Stopping): string {
+  return stopping.unverified === undefined ? '' : `; orders unverified: ${stopping.unverified}`
 }
 
 /**

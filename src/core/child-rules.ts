@@ -85,6 +85,13 @@ export const health: Rule<EventOf<'health'>> = (child, event, now) => {
   }
   return then(said, beginStop(next, { kind: 'fail', reason: event.reason }, 'health', event.reason, now))
 }
+/** A watchdog that is fed tells that the start is over, where the word itself may have been lost. */
+export const pingedStarting: Rule<EventOf<'pinged'>> = (child, event, now, chance) => {
+  if (!child.run?.adopted || child.spec.ready.kind !== 'notify') return [child, []]
+  const [ready, effects] = becomeReady(child, { kind: 'ready', by: 'adoption' }, now, chance)
+  return [pinged(ready, event, now, chance)[0], effects]
+}
+
 export const pinged: Rule<EventOf<'pinged'>> = (child, _event, now) => {
   if (child.spec.watchdogMs === null) return [child, []]
   const watchdogDueMs = now.monoMs + child.spec.watchdogMs
@@ -156,8 +163,10 @@ export const hookedStopping: Rule<EventOf<'hooked'>> = (child, event, now, chanc
   if (!stopping || event.hook !== stopping.stage) return [child, []]
   const said = note('hook', { hook: event.hook, ok: event.ok, reason: event.reason })
   if (event.hook === 'verify') {
-    const why = event.ok ? stopping.why : `${stopping.why}; orders unverified: ${event.reason}`
-    return then(said, settle(child, { ...stopping, why }, now, chance))
+    return then(
+      said,
+      settle(child, event.ok ? stopping : { ...stopping, unverified: event.reason }, now, chance),
+    )
   }
   if (child.run?.exit) return [{ ...child, stopping: { ...stopping, stage: 'signal' } }, [said]]
   return then(said, sendStopSignal(child, stopping, now))
@@ -199,6 +208,7 @@ export const wokeStarting: Rule<EventOf<'woke'>> = (child, _event, now, chance) 
   if (!due(child, now)) return [child, []]
   const { ready } = child.spec
   if (ready.kind === 'delay') return becomeReady(child, { kind: 'ready', by: 'delay' }, now, chance)
+  if (child.run?.adopted) return becomeReady(child, { kind: 'ready', by: 'adoption' }, now, chance)
   const reason = `not ready within ${ready.timeoutMs / 1000} s`
   return unready(child, { kind: 'unready', reason }, now, chance)
 }

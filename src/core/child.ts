@@ -40,6 +40,8 @@ export interface Run {
   readonly started: Instant
   readonly ready: Instant | null
   readonly startReason: StartReason
+  /** Taken over while it started: a READY=1 may have been said while nobody listened. */
+  readonly adopted?: boolean
   /** Set once the main process is gone; the run lives on until its survivors are swept. */
   readonly exit: Exit | null
 }
@@ -69,6 +71,8 @@ export interface Stopping {
   readonly graceEndsMs: number
   /** The stop signal was really sent: an adopting keeper sends it again only when this is false. */
   readonly signalled: boolean
+  /** Why the verify hook could not confirm the end. */
+  readonly unverified?: string
 }
 
 export interface Child {

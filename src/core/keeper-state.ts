@@ -3,9 +3,10 @@
  * earlier boot is carried into this one.
  */
 import { DAEMON } from './child-name.ts'
-import { type Child, newChild, type StartReason } from './child.ts'
+import { type Child, newChild, type Run, type StartReason } from './child.ts'
+import { type LastExit, UNKNOWN_EXIT } from './exit.ts'
 import type { ModuleSpec } from './plan.ts'
-import type { Instant } from './time.ts'
+import { formatUtc, type Instant } from './time.ts'
 
 /** A child without its spec: that comes from the plan, or from `extras` for a module no longer in it. */
 export type ChildMemory = Omit<Child, 'spec' | 'watchdogDueMs'>
@@ -66,9 +67,10 @@ export function afterReboot(child: Child, saved: Instant, now: Instant): Child {
   const elapsedMs = Math.max(0, now.wallMs - saved.wallMs)
   const moved = (oldMono: number): number => now.monoMs - elapsedMs - (saved.monoMs - oldMono)
   const memory = { ...child.memory, restartsAt: child.memory.restartsAt.map(moved) }
-  const rests = child.phase === 'held' || child.phase === 'done'
   const hold = child.stopping?.then.kind === 'hold' ? child.stopping.then.hold : child.hold
-  const phase = hold ? 'held' : rests ? child.phase : 'stopped'
+  const lost = child.run !== null && child.spec.kind === 'task' && child.stopping === null
+  const rests = child.phase === 'held' || child.phase === 'done'
+  const phase = hold ? 'held' : lost ? 'done' : rests ? child.phase : 'stopped'
   return {
     ...child,
     phase,
@@ -76,11 +78,31 @@ export function afterReboot(child: Child, saved: Instant, now: Instant): Child {
     memory,
     run: null,
     stopping: null,
+    lastExit: child.run ? endOfBoot(child.run, now) : child.lastExit,
     nextStart: null,
     recovering: false,
     health: 'unknown',
     wakeAtMs: null,
-    outcome: phase === 'done' ? child.outcome : null,
-    reason: rests || hold ? child.reason : 'the host restarted',
+    outcome: phase !== 'done' ? null : lost ? 'failed' : child.outcome,
+    reason:
+      rests || hold ? child.reason : lost ? 'lost: the host restarted while it ran' : 'the host restarted',
+  }
+}
+
+/** A run that the host took with it: how it ended nobody knows. */
+function endOfBoot(run: Run, now: Instant): LastExit {
+  const { known, code, signal, core, oom } = run.exit ?? UNKNOWN_EXIT
+  const at = formatUtc(now.wallMs)
+  return {
+    known,
+    code,
+    signal,
+    core,
+    oom,
+    reason: 'the host restarted',
+    at,
+    uptime_s: null,
+    run_id: run.id,
+    fingerprint: null,
   }
 }

@@ -79,7 +79,8 @@ function carryOut(engine: Engine, change: Change, plan: Plan, by: string): Item[
   if (change.change === 'stop') {
     if (!child) return []
     if (!isLive(child)) engine.drop(module)
-    return [{ name: module, event: { kind: 'stop', then: { kind: 'rest', stays: true }, by, why: reason } }]
+    engine.stops.set(module, { then: { kind: 'rest', stays: true }, by, why: reason })
+    return []
   }
   const spec = plan.modules.find(candidate => candidate.name === module)
   if (!spec) return []

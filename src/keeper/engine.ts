@@ -33,6 +33,9 @@ export interface PendingStop {
   readonly why: string
 }
 
+/** What the incoming or outgoing run of a reload does is told of the run; the module itself goes on. */
+const OF_ANY_RUN: ReadonlySet<EventKind> = new Set(['started', 'ready', 'stopping', 'exited', 'hook'])
+
 export class Engine {
   readonly world: World
   readonly watcher: Watcher
@@ -199,7 +202,7 @@ export class Engine {
     const { processes } = this.world
     switch (effect.do) {
       case 'note':
-        return this.#note(child, effect)
+        return this.#note(name, child, effect)
       case 'spawn':
         this.#hear(name, startRun(this, name, child, effect.why))
         return
@@ -215,12 +218,13 @@ export class Engine {
       case 'hook':
         return this.#hook(name, child, effect.hook)
       case 'spread':
-        return this.#spread(child.spec.name)
+        return name === child.spec.name ? this.#spread(name) : undefined
     }
   }
 
   /** Every exit is journaled once, also when the keeper died right after it was written. */
-  #note(child: Child, effect: Extract<Effect, { do: 'note' }>): void {
+  #note(name: string, child: Child, effect: Extract<Effect, { do: 'note' }>): void {
+    if (name !== child.spec.name && !OF_ANY_RUN.has(effect.kind)) return
     const runId = child.run?.id ?? child.lastExit?.run_id ?? null
     if (effect.kind !== 'exited') return this.note(effect.kind, child.spec.name, runId, effect.data)
     if (runId === null || this.world.store.journaledExit(runId)) return

@@ -24,6 +24,12 @@ export interface StartOptions {
   readonly boot: boolean
 }
 
+interface Inheritance {
+  readonly doubtful: Map<string, Run>
+  /** Runs found alive. */
+  readonly adopted: number
+}
+
 export interface Beginning {
   readonly engine: Engine
   /** Dead runs whose exit only the daemon may know; settled by its `hello` or by time. */
@@ -42,10 +48,7 @@ export function begin(world: World, watcher: Watcher, { daemon, boot }: StartOpt
   engine.readLatches()
   restoreChildren(engine, memory, rebooted, daemon)
   const records = world.store.loadRuns()
-  const doubtful = rebooted ? buryAll(engine, records) : adoptAll(engine, records)
-  const adopted = [...engine.children.values()].filter(
-    child => isLive(child) && child.run?.exit === null,
-  ).length
+  const { doubtful, adopted } = rebooted ? buryAll(engine, records) : adoptAll(engine, records)
   engine.note('keeper_started', null, null, {
     pid: world.pid,
     version: world.version,
@@ -103,7 +106,7 @@ function unspawned(child: Child): Child {
 }
 
 /** After a reboot no process of ours lives: each recorded run ended with the host, its exit unknown. */
-function buryAll(engine: Engine, records: readonly RunRecord[]): Map<string, Run> {
+function buryAll(engine: Engine, records: readonly RunRecord[]): Inheritance {
   for (const record of records) {
     if (!engine.world.store.journaledExit(record.run_id)) {
       const data = {
@@ -118,13 +121,13 @@ function buryAll(engine: Engine, records: readonly RunRecord[]): Map<string, Run
     }
     engine.world.store.removeRun(record.run_id)
   }
-  return new Map()
+  return { doubtful: new Map(), adopted: 0 }
 }
 
 /**
  * Every run is attached to its child before anything may happen: an unattached one could be started twice.
  */
-function adoptAll(engine: Engine, records: readonly RunRecord[]): Map<string, Run> {
+function adoptAll(engine: Engine, records: readonly RunRecord[]): Inheritance {
   const doubtful = new Map<string, Run>()
   const taken: [string, Run][] = []
   for (const record of records) {
@@ -140,12 +143,12 @@ function adoptAll(engine: Engine, records: readonly RunRecord[]): Map<string, Ru
     engine.put(name, attach(child, run))
     taken.push([name, run])
   }
-  for (const [name, run] of taken) takeOver(engine, name, run, doubtful)
+  const adopted = taken.filter(([name, run]) => takeOver(engine, name, run, doubtful)).length
   const recorded = new Set(records.map(record => record.run_id))
   for (const [name, child] of [...engine.children]) {
     if (child.run && !recorded.has(child.run.id)) endOf(engine, name, child.run, null, doubtful)
   }
-  return doubtful
+  return { doubtful, adopted }
 }
 
 /** Its exit is journaled and the child has drawn its conclusion already: only the record was still to go. */
@@ -188,12 +191,17 @@ function strangerSpec(engine: Engine, record: RunRecord): ModuleSpec {
   }
 }
 
-function takeOver(engine: Engine, name: string, run: Run, doubtful: Map<string, Run>): void {
-  if (run.exit) return endOf(engine, name, run, run.exit, doubtful)
-  if (run.pid === null) return look(engine, name, run, engine.world.now().monoMs + SPAWN_WAIT_MS)
-  const found = engine.world.processes.adopt(run, moduleOf(name))
-  if (!found.alive) return endOf(engine, name, run, found.exit, doubtful)
-  adopted(engine, name, run)
+/** True: it lives and is ours again. */
+function takeOver(engine: Engine, name: string, run: Run, doubtful: Map<string, Run>): boolean {
+  if (run.exit) endOf(engine, name, run, run.exit, doubtful)
+  else if (run.pid === null) look(engine, name, run, engine.world.now().monoMs + SPAWN_WAIT_MS)
+  else {
+    const found = engine.world.processes.adopt(run, moduleOf(name))
+    if (found.alive) adopted(engine, name, run)
+    else endOf(engine, name, run, found.exit, doubtful)
+    return found.alive
+  }
+  return false
 }
 
 /** Whose log its lines are in; the daemon's own is not followed. */
@@ -205,9 +213,11 @@ function adopted(engine: Engine, name: string, run: Run): void {
   const child = engine.children.get(name)
   if (!child) return
   engine.note('adopted', child.spec.name, run.id, { pid: run.pid })
+  if (child.phase === 'starting') engine.put(name, { ...child, run: { ...run, adopted: true } })
   const slot = [...engine.slots].find(([, id]) => id === run.id)?.[0]
   if (slot !== undefined) engine.world.notifySocket(slot, child.spec)
-  if (child.phase === 'starting' && child.wakeAtMs === null) engine.feed(name, { kind: 'spawned', run })
+  if (child.phase === 'starting' && child.wakeAtMs === null)
+    engine.feed(name, { kind: 'spawned', run: { ...run, adopted: true } })
   if (child.phase === 'stopping' && child.stopping?.stage === 'signal' && !child.stopping.signalled) {
     engine.world.processes.signal(run, child.spec.stop.signal)
     engine.feed(name, { kind: 'signalled' })

@@ -75,7 +75,9 @@ function retire(engine: Engine, name: string): void {
 }
 
 function end(engine: Engine, key: string, next: Child): void {
-  if (next.phase === 'done' || next.phase === 'held') {
+  const failed =
+    next.phase === 'done' || next.phase === 'backoff' || (next.phase === 'held' && next.hold?.kill == null)
+  if (failed) {
     engine.note('alert', next.spec.name, next.lastExit?.run_id ?? null, {
       reason: `reload failed, the old run goes on: ${next.reason}`,
     })

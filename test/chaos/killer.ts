@@ -94,7 +94,7 @@ export class Killer {
   async #modules(count: number, pick: number): Promise<void> {
     const look = await this.#until(found => [...found.modules.values()].flat().length >= count)
     if (!look) return
-    const live = [...look.modules.values()].flat()
+    const live = liveIn(look)
     const from = Math.floor(pick * live.length)
     for (let index = 0; index < count; index++)
       this.#kill('module', live[(from + index) % live.length] ?? null, look)
@@ -139,7 +139,7 @@ export class Killer {
     for (const seen of look.waiting) this.#kill('waiting', seen, look)
     this.#kill('keeper', look.keeper, look)
     this.#kill('daemon', look.daemon, look)
-    const live = [...look.modules.values()].flat()
+    const live = liveIn(look)
     this.#kill('module', live[Math.floor(pick * live.length)] ?? null, look)
   }
 
@@ -198,10 +198,18 @@ export class Killer {
 
   async #revive(): Promise<void> {
     this.revivals.push(Date.now())
+    const before = liveIn(this.#observer.look())
     const { code, stderr } = await this.#fleet.mark(['status'], REVIVE_MS)
-    if (code !== 0)
+    const after = new Set(liveIn(this.#observer.look()))
+    // 3, nothing runs, is the truth unless a module lived all the time.
+    const isTrue = code === 0 || (code === 3 && !before.some(seen => after.has(seen)))
+    if (!isTrue)
       this.problems.push(`\`mark status\` with all of MARK gone ended with ${code}: ${stderr.trim()}`)
   }
+}
+
+function liveIn(look: Look): Seen[] {
+  return [...look.modules.values()].flat()
 }
 
 function describe(look: Look): string {

@@ -33,6 +33,8 @@ export class StoryLife {
   readonly #lines: string[] = []
   readonly #deaf = new Set<string>()
   readonly #shown = new Map<string, string>()
+  /** Modules' processes, counted from 101 as they start: no story tells of other processes' numbers. */
+  readonly #pids = new Map<number, number>()
   #keepers = 0
   #bootOfKeeper = 1
   #kills = 0
@@ -41,6 +43,9 @@ export class StoryLife {
 
   constructor() {
     this.host.obey = process => (this.#deaf.has(process.module) ? null : exitOf(0))
+    this.host.onSpawn = ({ pid, module }) => {
+      if (module !== DAEMON) this.#pids.set(pid, 101 + this.#pids.size)
+    }
     this.keeperStarts()
     this.#told = this.host.journal.length
   }
@@ -164,6 +169,8 @@ export class StoryLife {
     this.#shown.clear()
   }
 
+  readonly #pidName = (pid: number): number | null => this.#pids.get(pid) ?? null
+
   #process(name: string, which: 'oldest' | 'newest'): Process {
     const mains = this.host.living(moduleName(name)).filter(process => process.main)
     const process = mains.at(which === 'oldest' && name === moduleName(name) ? 0 : -1)
@@ -185,7 +192,7 @@ export class StoryLife {
   #tellEvents(): void {
     for (const event of this.host.journal.slice(this.#told)) {
       const secret = event.module === DAEMON && event.kind !== 'exited'
-      if (!secret) this.#say(tellEvent(event))
+      if (!secret) this.#say(tellEvent(event, this.#pidName))
     }
     this.#told = this.host.journal.length
   }
@@ -195,7 +202,7 @@ export class StoryLife {
     const now = { monoMs: this.host.monoMs, wallMs: this.host.wallMs }
     for (const name of this.fleet.names.flatMap(name => [name, nextName(name)])) {
       const child = this.keeper?.engine.children.get(name)
-      const line = child ? tellChild(name, child, now) : ''
+      const line = child ? tellChild(name, child, now, this.#pidName) : ''
       const quiet = child?.phase === 'backoff' ? `${child.phase} ${child.nextStart?.wallMs}` : line
       if (line !== '' && this.#shown.get(name) !== quiet) this.#lines.push(`= ${line}`)
       this.#shown.set(name, quiet)

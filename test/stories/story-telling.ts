@@ -18,12 +18,17 @@ const LEFT_OUT = new Set([
   'changes',
 ])
 
+/** A process as the story calls it; null: the story does not speak of it. */
+export type PidNames = (pid: number) => number | null
+
 /** `started luka pid=101 start_reason=boot attempt=0` */
-export function tellEvent(event: FleetEvent): string {
+export function tellEvent(event: FleetEvent, pids: PidNames): string {
   const { data } = event
   const facts = Object.entries(data)
     .filter(([key, value]) => !LEFT_OUT.has(key) && value !== null)
     .filter(([key, value]) => key !== 'known' || value === false)
+    .map(([key, value]) => [key, key === 'pid' ? pids(value as number) : value])
+    .filter(([, value]) => value !== null)
     .map(([key, value]) => `${key}=${tellValue(value)}`)
   const evidence = event.kind === 'exited' && data.evidence !== 'wait' ? [`evidence=${data.evidence}`] : []
   const changes = Array.isArray(data.changes) ? data.changes.map(tellChange) : []
@@ -39,12 +44,12 @@ function tellChange(change: { module: string; change: string; reason: string }):
 }
 
 /** `luka: backoff, starts in 3s (exit 3)` */
-export function tellChild(name: string, child: Child, now: Instant): string {
+export function tellChild(name: string, child: Child, now: Instant, pids: PidNames): string {
   const { run, nextStart } = child
   const lives = run !== null && run.exit === null && run.pid !== null
   return [
     `${name}: ${stateOf(child)}`,
-    lives ? `, pid ${run.pid}` : '',
+    lives ? `, pid ${pids(run.pid as number)}` : '',
     child.health === 'unknown' ? '' : `, ${child.health}`,
     nextStart ? `, starts in ${inSeconds(nextStart.monoMs - now.monoMs)}` : '',
     child.reason && child.reason !== stateOf(child) ? ` (${child.reason})` : '',
