@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import type { StatusDocument } from '../src/core/view.ts'
 
 const ROOT = dirname(import.meta.dirname)
 const ALLOWED = [
@@ -60,6 +61,22 @@ before(() => {
 })
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
+/** The first four commands of a stranger, with nothing of the checkout around. */
+function keepsAFleet(mark: string, dir: string): void {
+  mkdirSync(dir)
+  try {
+    must(mark, ['init', '--', 'sleep', '1000'], dir)
+    must(mark, ['up', '-d'], dir)
+    const status = JSON.parse(must(mark, ['status', '--json'], dir)) as StatusDocument
+    assert.deepEqual([status.state, status.modules.map(module => module.state)], ['up', ['ready']])
+    assert.ok(status.keeper && status.daemon)
+    must(mark, ['down'], dir)
+    assert.equal(run(mark, ['status'], dir).status, 3)
+  } finally {
+    run(mark, ['down'], dir)
+  }
+}
+
 describe('the package', () => {
   test('holds only what is on the list: no test, no source, no state', () => {
     const unknown = packed.filter(path => !ALLOWED.some(pattern => pattern.test(path)))
@@ -80,7 +97,7 @@ describe('the package', () => {
     }
   })
 
-  test('installs without scripts in an empty project and `mark --version` runs from another directory', t => {
+  test('installs without scripts in an empty project, and keeps a fleet elsewhere: init, up -d, status, down', t => {
     const ping = run('npm', ['ping', '--fetch-timeout=5000', '--fetch-retries=0'], scratch)
     if (ping.status !== 0) return t.skip('no npm registry can be reached')
     const project = join(scratch, 'a project')
@@ -96,5 +113,6 @@ describe('the package', () => {
     assert.match(must(mark, ['--version'], scratch), new RegExp(version.replaceAll('.', '\\.')))
     const installed = readdirSync(join(project, 'node_modules', 'mark-keeper'))
     assert.ok(!installed.includes('src'))
+    keepsAFleet(mark, join(scratch, 'a fleet'))
   })
 })
