@@ -42,7 +42,7 @@ test('a ready module forgets its next waking: that was its watchdog', () => {
   assert.equal(restore(SPEC, remember(child({ phase: 'backoff', wakeAtMs: 5 }))).wakeAtMs, 5)
 })
 
-test('a module that nobody remembers, or that an older keeper knew less of, is a new one with what is known', () => {
+test('a module that nobody remembers, or knew less of, is a new one with what is known', () => {
   assert.deepEqual(restore(SPEC, undefined), newChild(SPEC))
   const { health: _health, recovering: _recovering, ...older } = remember(child({ restarts: 3 }))
   const restored = restore(SPEC, older as ReturnType<typeof remember>)

@@ -21,6 +21,8 @@ export interface ChildrenDocument {
   readonly boot_id: string
   readonly saved: Instant
   readonly keeper: { readonly pid: number; readonly started_at: string; readonly version: string }
+  /** Ids of the kills that stood when this was written: the journal tells of them already. */
+  readonly kills?: readonly string[]
   readonly children: Readonly<Record<string, ChildMemory>>
   /** Specs of children that the plan no longer names, until they are gone. */
   readonly extras: readonly ModuleSpec[]

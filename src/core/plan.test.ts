@@ -55,7 +55,7 @@ for (const [field, [value, change, reason]] of Object.entries(OTHER)) {
   })
 }
 
-test('where several fields changed, only those that cost the process are named as the reason of a restart', () => {
+test('of several changed fields those that cost the process are the reason of a restart', () => {
   const after = moduleSpec('luka', { umask: '077', lock: 'kraken:main', silenceMs: 1 })
   assert.deepEqual(difference(plan([moduleSpec('luka')]), plan([after])), [
     { module: 'luka', change: 'restart', reason: 'umask, lock changed' },

@@ -182,7 +182,7 @@ test('a completed task is not run again by the next up, but by one that names it
   assert.equal(stateOf(life, 'once'), 'starting')
 })
 
-test('the plan that was applied is the one a successor finds, and the journal tells what changed and who asked', () => {
+test('a successor finds the plan, and the journal tells what changed and who asked', () => {
   const life = tell(fleet(), ['module roko ready=notify environment.PAIR=ETH/EUR'])
   apply(life)
   assert.deepEqual(life.host.plan, life.fleet.plan())

@@ -46,6 +46,8 @@ export class Engine {
   readonly slots = new Map<string, string>()
   plan: Plan | null = null
   kills: KillView[] = []
+  /** Kills that the journal tells of, whoever wrote the latch. */
+  readonly notedKills = new Set<string>()
   /** Kills whose end was recorded: complete, or with what could not be verified. */
   readonly settledKills = new Set<string>()
   session: Session
@@ -141,6 +143,11 @@ export class Engine {
     const kills = this.world.latches.read()
     const changed = JSON.stringify(kills) !== JSON.stringify(this.kills)
     this.kills = kills
+    for (const { id, level, scope, reason, by } of kills) {
+      if (this.notedKills.has(id)) continue
+      this.notedKills.add(id)
+      this.note('killed', null, null, { id, level, scope, reason, by })
+    }
     if (changed) this.watcher.fleetChanged()
   }
 
@@ -164,7 +171,17 @@ export class Engine {
       version: this.world.version,
     }
     const { id, open, closing } = this.session
-    const head = { version: 1, open, closing, session_id: id, boot_id: this.world.bootId, keeper, extras }
+    const kills = this.kills.map(kill => kill.id)
+    const head = {
+      version: 1,
+      open,
+      closing,
+      session_id: id,
+      boot_id: this.world.bootId,
+      keeper,
+      kills,
+      extras,
+    }
     const state = `${JSON.stringify(head).slice(0, -1)},"children":{${parts.join(',')}}`
     if (state === this.#saved) return
     this.#saved = state

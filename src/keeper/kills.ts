@@ -25,13 +25,6 @@ export function trip(engine: Engine, ask: Extract<Ask, { ask: 'kill' }>): unknow
       at,
       complete: false,
     })
-    engine.note('killed', null, null, {
-      id: ask.kill_id,
-      level: ask.level,
-      scope,
-      reason: ask.reason,
-      by: ask.by,
-    })
   }
   enforceKills(engine)
   return { id: ask.kill_id, scope }

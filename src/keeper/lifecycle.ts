@@ -45,6 +45,7 @@ export function begin(world: World, watcher: Watcher, { daemon, boot }: StartOpt
   const engine = new Engine(world, watcher, sessionOf(memory, booting, rebooted, world))
   engine.paused = true
   engine.plan = plan
+  for (const id of memory?.kills ?? []) engine.notedKills.add(id)
   engine.readLatches()
   restoreChildren(engine, memory, rebooted, daemon)
   const records = world.store.loadRuns()

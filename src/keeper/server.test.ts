@@ -192,7 +192,7 @@ test('an ask that breaks the keeper is an error of the ask, never the end of the
   assert.deepEqual([broken?.error?.code, ping?.ok], ['MARK_INTERNAL', true])
 })
 
-test('who watches gets the fleet, then each change in order; who does not is left in peace', async context => {
+test('who watches gets the fleet, then each change in order; nobody else does', async context => {
   const { client, life, server } = await serve(context)
   const [watcher, other] = [await client(), await client()]
   const [fleet] = await watcher.say({ id: 1, ask: 'watch' })
@@ -214,7 +214,7 @@ test('who watches gets the fleet, then each change in order; who does not is lef
   )
 })
 
-test('the daemon that says hello is known, and its leaving is noticed; no other client is taken for it', async context => {
+test('the daemon is known by its hello and missed when it leaves; no other client is', async context => {
   const { client, heard, left } = await serve(context)
   const [daemon, other] = [await client(), await client()]
   await daemon.say({ id: 1, ask: 'hello', pid: 4711, version: '0.1.0' })

@@ -3,7 +3,16 @@
  * started, and only that: processes are found by this fleet's state directory, never by a name.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -52,6 +61,8 @@ export class PaperFleet {
     if (existsSync(join(dir, '.mark'))) throw new Error(`${dir} holds a fleet already`)
     const skip = new Set(['.mark', '__pycache__', 'node_modules', '.paper'])
     cpSync(EXAMPLE, dir, { recursive: true, filter: source => !skip.has(basename(source)) })
+    // A checkout made under umask 002 is writable by a group, and MARK refuses such a config.
+    for (const name of ['.', ...readdirSync(dir)]) chmodSync(join(dir, name), 0o755)
     const { guard, base } = await reservePorts()
     const clean = Object.entries(callerEnv).filter(
       ([name]) => !/^(MARK_|NODE_|NOTIFY_SOCKET|npm_)/.test(name),

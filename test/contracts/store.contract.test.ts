@@ -1,4 +1,7 @@
-/** The keeper's memory on disk and the simulation's keep the same promises: what passes on one holds on the other. */
+/**
+ * The keeper's memory on disk and the simulation's keep the same promises: what the simulation shows holds on
+ * the disk.
+ */
 import {
   closeSync,
   existsSync,

@@ -1,6 +1,7 @@
 /**
- * What every Store and its Latches promise the keeper (core/world.ts), whatever lies beneath. Each implementation
- * runs all of it; what one cannot have is left out of its Subject and shows as skipped, never as passed.
+ * What every Store and its Latches promise the keeper (core/world.ts), whatever lies beneath. Each
+ * implementation runs all of it; what one cannot have is left out of its Subject and shows as skipped, never
+ * as passed.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

@@ -10,6 +10,8 @@ import type { ModuleSpec, Plan } from '../../src/core/plan.ts'
 import type { FleetEvent, KillView } from '../../src/core/view.ts'
 import type { Hearing, SpawnRequest, World } from '../../src/core/world.ts'
 
+const NEVER = Number.POSITIVE_INFINITY
+
 export class KeeperDied extends Error {}
 
 /** mulberry32: small, seeded, good enough to explore. */
@@ -91,10 +93,10 @@ export class SimHost {
 
   /** Advances to the next thing due before `untilMs` and does it; false when nothing is. */
   stepUntil(untilMs: number): boolean {
-    const keeperAt = this.world?.wakeMs ?? Number.POSITIVE_INFINITY
-    const otherAt = this.#queue[0]?.at ?? Number.POSITIVE_INFINITY
+    const keeperAt = this.world?.wakeMs ?? NEVER
+    const otherAt = this.#queue[0]?.at ?? NEVER
     const at = Math.max(this.monoMs, Math.min(keeperAt, otherAt))
-    if (at > untilMs || at === Number.POSITIVE_INFINITY) {
+    if (at > untilMs || at === NEVER) {
       this.#pass(untilMs)
       return false
     }
@@ -106,10 +108,7 @@ export class SimHost {
 
   /** When the next thing is due; Infinity: never. */
   get nextMs(): number {
-    return Math.min(
-      this.world?.wakeMs ?? Number.POSITIVE_INFINITY,
-      this.#queue[0]?.at ?? Number.POSITIVE_INFINITY,
-    )
+    return Math.min(this.world?.wakeMs ?? NEVER, this.#queue[0]?.at ?? NEVER)
   }
 
   #pass(at: number): void {
@@ -166,7 +165,7 @@ export class SimHost {
       const pid = this.#nextPid++
       this.processes.set(pid, { ...process, pid, main: false, startTime: pid * 7 })
     }
-    if (nature.crashEveryMs !== Number.POSITIVE_INFINITY) {
+    if (nature.crashEveryMs !== NEVER) {
       const code = nature.codes[Math.floor(this.chance() * nature.codes.length)] as number
       this.after(-Math.log(1 - this.chance()) * nature.crashEveryMs, () => this.die(process, exitOf(code)))
     }
@@ -232,7 +231,7 @@ export class SimWorld implements World {
   wakeMs: number | null = null
   left = false
   /** World calls until the keeper dies; Infinity: it does not. */
-  fuse = Number.POSITIVE_INFINITY
+  fuse = NEVER
   readonly #watched = new Set<string>()
 
   constructor(host: SimHost, pid: number) {

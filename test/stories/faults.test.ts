@@ -1,6 +1,6 @@
 /**
- * What MARK should do and does not yet, each with the reason: they show as to do, and are to move to the file they
- * belong to once they pass.
+ * What MARK should do and does not yet, each with the reason: they show as to do, and are to move to the file
+ * they belong to once they pass.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

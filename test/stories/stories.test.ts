@@ -1,7 +1,8 @@
 /**
- * Every story in this folder happens as it is written. `node test/stories/stories.test.ts --rewrite` writes them
- * anew: review the difference line by line, for it is what MARK does now. A story that opens with `# FAULT why`
- * tells, by hand, what should happen and does not yet: it is never rewritten. Take that line out with the mend.
+ * Every story in this folder happens as it is written. `node test/stories/stories.test.ts --rewrite` writes
+ * them anew: review the difference line by line, for it is what MARK does now. A story that opens with
+ * `# FAULT why` tells, by hand, what should happen and does not yet: it is never rewritten. Take that line
+ * out with the mend.
  */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'

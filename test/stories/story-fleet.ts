@@ -1,6 +1,6 @@
 /**
- * The fleet of a story, as its `module` and `group` lines declare it. Defaults are mark.yaml's, but for jitter
- * (0, so that a story can tell exact times). Throws on a word it does not know.
+ * The fleet of a story, as its `module` and `group` lines declare it. Defaults are mark.yaml's, but for
+ * jitter (0, so that a story can tell exact times). Throws on a word it does not know.
  */
 import type { Condition, GroupSpec, ModuleSpec, Plan } from '../../src/core/plan.ts'
 import { parseDurationMs } from '../../src/core/time.ts'

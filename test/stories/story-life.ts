@@ -1,6 +1,6 @@
 /**
- * What a story can do: one method for each command, on a host in memory where nothing happens by itself. A process
- * lives until the story or MARK ends it; told to stop it exits 0 at once, unless it is deaf.
+ * What a story can do: one method for each command, on a host in memory where nothing happens by itself. A
+ * process lives until the story or MARK ends it; told to stop it exits 0 at once, unless it is deaf.
  */
 import { DAEMON, moduleName, nextName } from '../../src/core/child-name.ts'
 import { daemonSpec } from '../../src/core/daemon-spec.ts'

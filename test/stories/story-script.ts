@@ -1,6 +1,6 @@
 /**
- * A story on paper: `# prose`, commands at the margin, and indented under each what happened. Telling it again
- * keeps prose and commands and writes what happens now.
+ * A story on paper: `# prose`, commands at the margin, and indented under each what happened. Telling it
+ * again keeps prose and commands and writes what happens now.
  */
 import { StoryLife } from './story-life.ts'
 
