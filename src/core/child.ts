@@ -1,6 +1,6 @@
 /**
- * The life of one module's process, as a total table of phases and events. Pure: the shell runs the effects in
- * order and feeds what happened back in. This is the one place that decides about starts, stops and restarts.
+ * The life of one module's process, as a total table of phases and events. Pure: the shell runs the effects
+ * in order and feeds what happened back in. This is the one place that decides about starts and restarts.
  *
  *   stopped --start--> waiting --go--> starting --ready--> ready
  *                         |                |  exited, swept  |

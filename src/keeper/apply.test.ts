@@ -197,3 +197,12 @@ test('a change of dependencies takes effect at the next start', () => {
   const life = tell(fleet(), ['module roko ready=notify after=dabi', 'up', 'stop dabi', 'restart roko'])
   assert.match(life.run('states').join('\n'), /roko: skipped \(dabi is stopped/)
 })
+
+test('what is removed from the config is stopped in reverse order as well', () => {
+  const life = new StoryLife()
+  tell(life, ['module luka ready=notify', 'module roko after=luka ready=notify', 'module vida', 'up'])
+  tell(life, ['ready luka', 'ready roko', 'deaf roko', 'remove luka roko', 'up', 'advance 29s'])
+  assert.equal(life.host.living('luka').length, 1)
+  tell(life, ['advance 2s'])
+  assert.equal(life.host.living('luka').length, 0)
+})

@@ -301,7 +301,8 @@ test(`a fleet keeps its promises in ${SEEDS} seeded lives, whatever kills the ke
     unknown += result.unknown
   }
   const seeds = `seeds ${FIRST_SEED}..${FIRST_SEED + SEEDS - 1}`
-  context.diagnostic(`${seeds}: ${spawns} starts, ${deaths} keeper deaths, ${exits} exits, ${unknown} unknown`)
+  const exited = `${exits} exits, ${unknown} of them unknown`
+  context.diagnostic(`${seeds}: ${spawns} starts, ${deaths} keeper deaths, ${exited}`)
   assert.ok(deaths > SEEDS, 'the simulation must kill keepers, else it shows nothing')
   assert.ok(exits > SEEDS * 10, 'the simulation must let modules die')
 })
