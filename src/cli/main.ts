@@ -32,7 +32,10 @@ const border: Border = {
     return () => void process.off(name, handler)
   },
 }
-process.exit(await runCli(border))
+const status = await runCli(border)
+// What was printed must arrive: exit() does not wait for a pipe.
+for (const stream of [process.stdout, process.stderr]) await new Promise(resolve => stream.write('', resolve))
+process.exit(status)
 
 function userName(): string {
   try {

@@ -136,9 +136,10 @@ const textOrNull: Fits = value => value === null || typeof value === 'string'
 const texts: Fits = value => Array.isArray(value) && value.every(item => typeof item === 'string')
 const object: Fits = value => value !== null && typeof value === 'object' && !Array.isArray(value)
 const target = { modules: texts, by: text, reason: textOrNull }
+const FOUND: ReadonlySet<unknown> = new Set(['ready', 'unready', 'healthy', 'unhealthy', 'stale', 'unknown'])
 const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
   apply: {
-    plan: value => object(value) && Array.isArray((value as { modules?: unknown }).modules),
+    plan: isPlan,
     only: value => value === null || texts(value),
     secretValues: object,
     atomic: value => typeof value === 'boolean',
@@ -160,9 +161,18 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
     by: text,
   },
   release: { kill_id: text, reason: text, by: text },
-  probed: { module: text, run_id: text, found: text, reason: text },
+  probed: { module: text, run_id: text, found: value => FOUND.has(value), reason: text },
   archived: { seq: value => Number.isSafeInteger(value) },
   hello: { pid: value => Number.isSafeInteger(value), version: text },
+}
+
+/** Only its outline: a plan is made by loadConfig, and the socket is its owner's alone. */
+function isPlan(value: unknown): boolean {
+  if (!object(value)) return false
+  const { modules } = value as { modules?: unknown }
+  return (
+    Array.isArray(modules) && modules.every(spec => object(spec) && text((spec as { name?: unknown }).name))
+  )
 }
 
 function parseObject(line: string): Record<string, unknown> {

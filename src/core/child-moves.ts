@@ -176,7 +176,7 @@ export function settle(child: Child, stopping: Stopping, now: Instant, chance: n
     case 'hold':
       return toHeld(child, { ...then.hold, reason: then.hold.reason + unverified(stopping) })
     case 'fail':
-      return failure(child, then.reason, 'health', now, chance)
+      return failure(child, then.reason, then.why, now, chance)
   }
 }
 

@@ -67,7 +67,7 @@ export const becomeReady: Rule<EventOf<'ready'>> = (child, event, now) => {
 export const unready: Rule<EventOf<'unready'>> = (child, event, now) =>
   child.run?.exit
     ? [child, []]
-    : beginStop(child, { kind: 'fail', reason: event.reason }, 'readiness', event.reason, now)
+    : beginStop(child, { kind: 'fail', reason: event.reason, why: 'crash' }, 'readiness', event.reason, now)
 
 export const health: Rule<EventOf<'health'>> = (child, event, now) => {
   if (child.health === event.health || child.run?.exit) return [child, []]
@@ -83,7 +83,10 @@ export const health: Rule<EventOf<'health'>> = (child, event, now) => {
       ? [next, [said]]
       : [{ ...next, recovering: true }, [said, { do: 'hook', hook: 'recover' }]]
   }
-  return then(said, beginStop(next, { kind: 'fail', reason: event.reason }, 'health', event.reason, now))
+  return then(
+    said,
+    beginStop(next, { kind: 'fail', reason: event.reason, why: 'health' }, 'health', event.reason, now),
+  )
 }
 /** A watchdog that is fed tells that the start is over, where the word itself may have been lost. */
 export const pingedStarting: Rule<EventOf<'pinged'>> = (child, event, now, chance) => {
@@ -120,7 +123,9 @@ export const stopIdle: Rule<EventOf<'stop'>> = (child, event) => {
 
 export const hold: Rule<EventOf<'hold'>> = (child, event) => toHeld(child, event.hold)
 export const holdMore: Rule<EventOf<'hold'>> = (child, event) =>
-  event.hold.kill !== null && child.hold?.kill == null ? toHeld(child, event.hold) : [child, []]
+  event.hold.kill !== null && child.hold?.kill == null
+    ? toHeld(child, child.hold ? { ...event.hold, under: child.hold } : event.hold)
+    : [child, []]
 export const holdLive: Rule<EventOf<'hold'>> = (child, event, now) =>
   beginStop(child, { kind: 'hold', hold: event.hold }, event.hold.by, event.hold.reason, now)
 export const holdStopping: Rule<EventOf<'hold'>> = (child, event) => {
@@ -135,6 +140,7 @@ export const holdStopping: Rule<EventOf<'hold'>> = (child, event) => {
 export const unhold: Rule<EventOf<'unhold'>> = (child, event) => {
   const free: Child = { ...child, hold: null, memory: FRESH_MEMORY }
   const said = note('unheld', { by: event.by })
+  if (child.hold?.under) return then(said, toHeld(free, child.hold.under))
   if (event.start && child.desired === 'up') return [queue(free, 'operator', 'released'), [said]]
   return [{ ...toStopped(free, `released by ${event.by}`) }, [said]]
 }
@@ -185,7 +191,7 @@ export const hookedReady: Rule<EventOf<'hooked'>> = (child, event, now) => {
   const rested: Child = { ...child, recovering: false, health: 'unknown' }
   if (event.ok) return [rested, [said]]
   const reason = `recovery failed: ${event.reason}`
-  return then(said, beginStop(rested, { kind: 'fail', reason }, 'health', reason, now))
+  return then(said, beginStop(rested, { kind: 'fail', reason, why: 'health' }, 'health', reason, now))
 }
 
 export const extendStart: Rule<EventOf<'extend'>> = (child, event, now) =>

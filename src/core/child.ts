@@ -52,6 +52,8 @@ export interface Hold {
   readonly atWallMs: number
   /** Kill id when the latch holds it: only a release ends that. */
   readonly kill: string | null
+  /** A hold of another kind that stood before a kill came on top: it stands again after the release. */
+  readonly under?: Hold
 }
 
 /**
@@ -60,7 +62,7 @@ export interface Hold {
 export type Then =
   | { readonly kind: 'rest'; readonly stays: boolean }
   | { readonly kind: 'start'; readonly why: StartReason }
-  | { readonly kind: 'fail'; readonly reason: string }
+  | { readonly kind: 'fail'; readonly reason: string; readonly why: 'crash' | 'health' }
   | { readonly kind: 'hold'; readonly hold: Hold }
 
 export interface Stopping {

@@ -33,7 +33,7 @@ export function daemonSpec(
       policy: 'always',
       delayMs: 50,
       multiplier: 2,
-      maxDelayMs: 5000,
+      maxDelayMs: 1000,
       jitter: 0.1,
       resetAfterMs: 10_000,
       budget: [{ count: 60, windowMs: 60_000 }],

@@ -40,7 +40,7 @@ export class LinuxProcesses implements Processes {
   readonly #handles = new Map<string, Handle>()
   readonly #hooks = new Set<number>()
   /** Pids that no sweep may touch: set by the world (successor). */
-  readonly others = new Set<number>()
+  others: () => readonly number[] = () => []
   #hearing: Hearing | null = null
 
   constructor(libc: Libc | null, files: RunFiles) {
@@ -57,10 +57,14 @@ export class LinuxProcesses implements Processes {
     if (!opened.ok) return opened
     try {
       const program = { argv: command(request.spec), cwd: request.spec.workingDir, env: opened.env }
-      const spawned = spawnRun(program, opened.logFd, exit => this.#exited(request.runId, exit))
+      const spawned = spawnRun(program, opened.logFd, exit =>
+        this.#exited(request.runId, this.#confirm(request.runId, exit)),
+      )
       if (!spawned.ok) return spawned
       const run = { id: request.runId, pid: spawned.pid, startTime: spawned.startTime } as Run
-      this.#handles.set(run.id, handleOf(run, request.spec.name, spawned.pid, spawned.startTime, true))
+      const handle = handleOf(run, request.spec.name, spawned.pid, spawned.startTime, true)
+      handle.pidfd = this.#hold(spawned.pid)
+      this.#handles.set(run.id, handle)
       this.#files.started(request, spawned.pid)
       return { ...spawned, logOffset: opened.logOffset }
     } finally {
@@ -170,9 +174,26 @@ export class LinuxProcesses implements Processes {
   }
 
   #known(): Set<number> {
-    const known = new Set([...this.others, ...this.#hooks])
+    const known = new Set([...this.others(), ...this.#hooks])
     for (const handle of this.#handles.values()) if (!handle.gone) known.add(handle.pid)
     return known
+  }
+
+  /** null: no kernel, no libc or no descriptor for it. */
+  #hold(pid: number): number | null {
+    try {
+      return this.#libc?.pidfdOpen(pid) ?? null
+    } catch {
+      return null
+    }
+  }
+
+  /** Node has no name for real-time signals and shows a death by one as exit 0: the kernel knows better. */
+  #confirm(runId: string, exit: Exit): Exit {
+    const pidfd = this.#handles.get(runId)?.pidfd ?? null
+    if (exit.code !== 0 || pidfd === null) return exit
+    const told = this.#libc?.pidfdExit(pidfd) ?? null
+    return told !== null && told.signal !== null ? told : exit
   }
 
   #exited(runId: string, exit: Exit): void {
@@ -183,7 +204,7 @@ export class LinuxProcesses implements Processes {
   }
 
   #watch(handle: Handle): void {
-    handle.pidfd = this.#libc?.pidfdOpen(handle.pid) ?? null
+    handle.pidfd = this.#hold(handle.pid)
     if (handle.pidfd !== null && this.#libc) {
       handle.watch = this.#libc.watch(handle.pidfd, () => this.#adoptedExit(handle))
       return

@@ -65,7 +65,12 @@ export function completeKills(engine: Engine): void {
     engine.settledKills.add(latch.id)
     const verified =
       latch.level === 'halt' &&
-      covered.every(child => child.spec.stop.verify !== null && !child.reason.includes('unverified'))
+      covered.every(
+        child =>
+          child.spec.stop.before !== null &&
+          child.spec.stop.verify !== null &&
+          !child.reason.includes('unverified'),
+      )
     const note = verified
       ? 'stopped, verified'
       : latch.level === 'pause'

@@ -46,6 +46,14 @@ test('of a hundred keepers in a row each adopts the same run', () => {
   assert.match(life.run('states').join('\n'), /luka: ready, pid 101/)
 })
 
+test('an adopted run was ready when it was ready: its uptime and its restart delay do not begin anew', () => {
+  const life = tell('module luka ready=notify', 'up', 'ready luka')
+  const ready = life.keeper?.engine.children.get('luka')?.run?.ready
+  for (const line of ['advance 1m', 'keeper dies', 'advance 1m', 'keeper starts']) life.run(line)
+  assert.ok(ready)
+  assert.deepEqual(life.keeper?.engine.children.get('luka')?.run?.ready, ready)
+})
+
 test('the exit of a run is journaled once, however often the keeper dies around it', () => {
   const life = tell('module luka', 'up', 'keeper dies', 'crash luka 3', 'keeper starts')
   for (const line of ['keeper dies', 'keeper starts', 'advance 1s']) life.run(line)

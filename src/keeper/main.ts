@@ -49,9 +49,16 @@ async function main(dir: string, { alone, boot }: { alone: boolean; boot: boolea
   const libc = loadLibc()
   libc?.setCloexecFrom(3)
   libc?.setSubreaper()
+  const environment = ownEnvironment()
+  // Armed before anything else: from here on a death has an heir.
+  const successor = new Successor(successorArgv(state), {
+    cwd: state.dir,
+    env: environment,
+    logFile: state.keeperLog,
+  })
+  if (!alone) successor.arm()
   const systemd = new SystemdNotifier(libc, process.env)
   const server = new KeeperServer()
-  const environment = ownEnvironment()
   const world = new LinuxWorld({
     state,
     libc,
@@ -59,15 +66,7 @@ async function main(dir: string, { alone, boot }: { alone: boolean; boot: boolea
     credentialsDir: process.env.CREDENTIALS_DIRECTORY,
     leave,
   })
-  const successor = new Successor(
-    successorArgv(state),
-    { cwd: state.dir, env: environment, logFile: state.keeperLog },
-    pid => {
-      world.processes.others.clear()
-      if (pid !== null) world.processes.others.add(pid)
-    },
-  )
-  if (!alone) successor.arm()
+  world.processes.others = () => successor.pids
   process.on('SIGCHLD', () => world.childChanged())
   process.on('SIGPIPE', () => {})
   process.on('SIGHUP', () => {})

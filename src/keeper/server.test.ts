@@ -185,7 +185,7 @@ test('an ask that breaks the keeper is an error of the ask, never the end of the
   const { client } = await serve(context)
   const { say } = await client()
   const silenced = context.mock.method(process.stderr, 'write', () => true)
-  const plan = { modules: [null] }
+  const plan = { modules: [{ name: 'x' }] }
   const ask = { id: 1, ask: 'apply', plan, only: null, secretValues: {}, atomic: false, by: 'op' }
   const [broken, ping] = await say(ask, PING)
   silenced.mock.restore()
@@ -218,6 +218,7 @@ test('the daemon is known by its hello and missed when it leaves; no other clien
   const { client, heard, left } = await serve(context)
   const [daemon, other] = [await client(), await client()]
   await daemon.say({ id: 1, ask: 'hello', pid: 4711, version: '0.1.0' })
+  await other.say(PING)
   assert.deepEqual(heard, ['hello 4711'])
   let gone = false
   void left.then(() => {

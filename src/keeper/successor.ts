@@ -5,23 +5,22 @@
  */
 import { type Launched, launchDetached } from '../host/launch.ts'
 
-const REARM_MS = 1000
+const REARM_MS = 100
 
 export class Successor {
   readonly #argv: readonly [string, ...string[]]
   readonly #options: Parameters<typeof launchDetached>[1]
-  readonly #changed: (pid: number | null) => void
   #launched: Launched | null = null
   #armed = false
 
-  constructor(
-    argv: readonly [string, ...string[]],
-    options: Parameters<typeof launchDetached>[1],
-    changed: (pid: number | null) => void,
-  ) {
+  constructor(argv: readonly [string, ...string[]], options: Parameters<typeof launchDetached>[1]) {
     this.#argv = argv
     this.#options = options
-    this.#changed = changed
+  }
+
+  /** The waiting process: no sweep may take it for somebody's orphan. */
+  get pids(): readonly number[] {
+    return this.#launched?.pid == null ? [] : [this.#launched.pid]
   }
 
   arm(): void {
@@ -32,19 +31,17 @@ export class Successor {
   /** Kills the waiting process: it is our own unreaped child, so its pid is its own. */
   disarm(): void {
     this.#armed = false
-    const pid = this.#launched?.pid ?? null
-    if (pid !== null) process.kill(pid, 'SIGKILL')
+    const [pid] = this.pids
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
     this.#launched = null
   }
 
   #launch(): void {
     const launched = launchDetached(this.#argv, this.#options)
     this.#launched = launched
-    this.#changed(launched.pid)
     void launched.ended.then(() => {
       if (this.#launched !== launched) return
       this.#launched = null
-      this.#changed(null)
       if (this.#armed)
         setTimeout(() => this.#armed && this.#launched === null && this.#launch(), REARM_MS).unref()
     })

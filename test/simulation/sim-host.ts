@@ -159,7 +159,7 @@ export class SimHost {
 
   #live(process: Process, nature: Nature): void {
     this.after(nature.readyAfterMs * (0.5 + this.chance()), () => {
-      if (process.alive) this.guard(() => this.world?.hearing?.notified(process.module, 'READY=1'))
+      if (process.alive) this.guard(() => this.world?.hearing?.notified(process.slot, 'READY=1'))
     })
     if (this.chance() < nature.litters) {
       const pid = this.#nextPid++

@@ -2,6 +2,7 @@
  * One call of `mark up` as the keeper accepted it: what it wants up, what it started, and how each stands.
  * A refused first call leaves nothing behind.
  */
+import { readDisk } from '../disk.ts'
 import type { Change, Plan } from '../../core/plan.ts'
 import { type Settled, upSettled } from '../../core/settle.ts'
 import { logicalSize } from '../../host/log-file.ts'
@@ -40,6 +41,7 @@ export async function apply(
   atomic: boolean,
 ): Promise<Application> {
   const existing = await findKeeper(context)
+  const wasOpen = existing !== null || readDisk(context.stateDir()).children?.open === true
   const keeper = existing ?? (await ensureKeeper(context))
   const follow = await Follow.start(keeper)
   const before = new Map(follow.views)
@@ -57,9 +59,9 @@ export async function apply(
     } as const
     applied = (await keeper.ask(ask)) as Applied
   } catch (error) {
-    // A refused first `up` leaves nothing behind, not even its keeper.
+    // A refused first `up` leaves nothing behind, not even its keeper; a session that was open stays open.
     const idle = [...follow.views.values()].every(view => view.pid === null)
-    if (existing === null && idle) await takeDown(context, follow, 10_000).catch(() => {})
+    if (!wasOpen && idle) await takeDown(context, follow, 10_000).catch(() => {})
     throw error
   }
   for (const { module, reason } of applied.left ?? [])

@@ -162,7 +162,9 @@ test('kill and release are checked and passed on', async () => {
 test('an Idempotency-Key has one effect, and serves one request only', async () => {
   const { post, asks } = bench()
   const headers = { 'idempotency-key': 'abc' }
-  const answers = await Promise.all([1, 2, 3].map(() => post('/api/v1/modules/vida/restart', {}, headers)))
+  const answers = await Promise.all(
+    [1, 2, 3].map(async () => await post('/api/v1/modules/vida/restart', {}, headers)),
+  )
   assert.deepEqual(
     answers.map(answer => answer.status),
     [202, 202, 202],
