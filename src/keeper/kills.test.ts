@@ -11,29 +11,66 @@ function tell(...lines: readonly string[]): { life: StoryLife; told: string } {
 }
 
 test('a kill is complete when all that it covers is down and verified', () => {
-  const { life } = tell(VERIFIED, 'up', 'ready roko', 'kill all', 'hook roko before ok', 'hook roko verify ok')
+  const { life } = tell(
+    VERIFIED,
+    'up',
+    'ready roko',
+    'kill all',
+    'hook roko before ok',
+    'hook roko verify ok',
+  )
   assert.equal(life.host.kills[0]?.complete, true)
 })
 
 test('a kill whose verify failed is never called complete', () => {
-  const { life, told } = tell(VERIFIED, 'up', 'ready roko', 'kill all', 'hook roko before ok', 'hook roko verify failed')
+  const { life, told } = tell(
+    VERIFIED,
+    'up',
+    'ready roko',
+    'kill all',
+    'hook roko before ok',
+    'hook roko verify failed',
+  )
   assert.doesNotMatch(told, /complete=true/)
   assert.equal(life.host.kills[0]?.complete, false)
 })
 
 test('nor does a later keeper call it complete', () => {
-  const { life } = tell(VERIFIED, 'up', 'ready roko', 'kill all', 'hook roko before ok', 'hook roko verify failed')
+  const { life } = tell(
+    VERIFIED,
+    'up',
+    'ready roko',
+    'kill all',
+    'hook roko before ok',
+    'hook roko verify failed',
+  )
   for (const line of ['keeper dies', 'keeper starts', 'advance 1m']) life.run(line)
   assert.equal(life.host.kills[0]?.complete, false)
 })
 
 test('one module that cannot verify leaves the whole kill unverified', () => {
-  const { life } = tell(VERIFIED, 'module luka', 'up', 'ready roko', 'kill all', 'hook roko before ok', 'hook roko verify ok')
+  const { life } = tell(
+    VERIFIED,
+    'module luka',
+    'up',
+    'ready roko',
+    'kill all',
+    'hook roko before ok',
+    'hook roko verify ok',
+  )
   assert.equal(life.host.kills[0]?.complete, false)
 })
 
 test('a kill is not complete while anything in its scope still lives', () => {
-  const { life } = tell(VERIFIED, 'up', 'ready roko', 'deaf roko', 'kill all', 'hook roko before ok', 'advance 29s')
+  const { life } = tell(
+    VERIFIED,
+    'up',
+    'ready roko',
+    'deaf roko',
+    'kill all',
+    'hook roko before ok',
+    'advance 29s',
+  )
   assert.ok(life.host.journal.every(event => event.kind !== 'kill_complete'))
   for (const line of ['advance 2s', 'hook roko verify ok']) life.run(line)
   assert.equal(life.host.kills[0]?.complete, true)

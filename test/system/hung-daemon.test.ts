@@ -31,7 +31,7 @@ test('modules restart while the daemon hangs, and 20 senders of WATCHDOG=1 never
     name => `  ${name}: { command: [python3, sender.py], ready: notify, heartbeat: { timeout: 5s } }`,
   )
   const fleet = new Fleet(
-    `defaults: { restart: { delay: 100ms, multiplier: 1, budget: [100/1m] }, stop: { grace: 2s } }
+    `defaults: { restart: { delay: 100ms, max_delay: 100ms }, stop: { grace: 2s } }
 modules:
 ${lines.join('\n')}
   bot: { command: [sleep, "1000"], ready: { delay: 50ms } }
