@@ -214,6 +214,23 @@ test('who watches gets the fleet, then each change in order; nobody else does', 
   )
 })
 
+test('no push that comes after an answer tells what was before it', async context => {
+  const { client, server } = await serve(context)
+  const watcher = await client()
+  await watcher.say({ id: 1, ask: 'watch' })
+  // The turn is not over yet when the ask comes in.
+  const turn = context.mock.method(globalThis, 'setImmediate', () => undefined)
+  server.moduleChanged('luka')
+  server.planChanged()
+  turn.mock.restore()
+  const [first, second, third] = await watcher.say({ id: 2, ask: 'state' }, PING, PING)
+  assert.deepEqual([first?.push, second?.push, third?.push ?? third?.id], ['module', 'fleet', 'plan'])
+  assert.deepEqual(
+    (await watcher.next(3)).map(reply => reply.id),
+    [2, 7, 7],
+  )
+})
+
 test('the daemon is known by its hello and missed when it leaves; no other client is', async context => {
   const { client, heard, left } = await serve(context)
   const [daemon, other] = [await client(), await client()]

@@ -82,7 +82,10 @@ export class KeeperServer implements Watcher {
       try {
         const request = parseRequest(line)
         if (request.ask === 'hello') isDaemon = true
-        connection.send({ id: request.id, ok: true, value: this.#answer(connection, request) })
+        const value = this.#answer(connection, request)
+        // What happened before the answer is told before it: a later push must never be older than an answer.
+        this.#flush()
+        connection.send({ id: request.id, ok: true, value })
       } catch (error) {
         connection.send({ id: idOf(line), ok: false, error: bodyOf(error) })
       }
