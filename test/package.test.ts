@@ -98,7 +98,7 @@ describe('the package', () => {
   })
 
   test('installs without scripts elsewhere, and keeps a fleet: init, up -d, status, down', t => {
-    const ping = run('npm', ['ping', '--fetch-timeout=5000', '--fetch-retries=0'], scratch)
+    const ping = run('npm', ['ping', '--fetch-timeout=20000', '--fetch-retries=0'], scratch)
     if (ping.status !== 0) return t.skip('no npm registry can be reached')
     const project = join(scratch, 'a project')
     mkdirSync(project)
