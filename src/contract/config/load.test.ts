@@ -133,14 +133,14 @@ describe('paths', () => {
       '/srv/sipa/sub/more.yaml': 'modules: { roko: { command: ./run.sh, env_file: [r.env] } }',
       '/srv/sipa/sub/run.sh': '',
       '/srv/sipa/sub/r.env': 'A=1',
-      '/srv/sipa/work/x': '',
+      '/srv/sipa/jobs/x': '',
     }
     const [luka, roko] = load(
-      'include: [sub/more.yaml]\ndefaults: { working_dir: work }\nmodules: { luka: { command: sleep 1 } }',
+      'include: [sub/more.yaml]\ndefaults: { working_dir: jobs }\nmodules: { luka: { command: sleep 1 } }',
       { extra },
     ).modules
-    assert.equal(luka?.workingDir, '/srv/sipa/work')
-    assert.equal(roko?.workingDir, '/srv/sipa/work')
+    assert.equal(luka?.workingDir, '/srv/sipa/jobs')
+    assert.equal(roko?.workingDir, '/srv/sipa/jobs')
     assert.deepEqual(roko?.argv, ['/srv/sipa/sub/run.sh'])
     assert.deepEqual(roko?.envFiles, ['/srv/sipa/sub/r.env'])
   })

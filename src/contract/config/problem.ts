@@ -5,6 +5,7 @@
  */
 import { relative } from 'node:path'
 import { type ErrorCode, MarkError } from '../../core/errors.ts'
+import { nearest } from '../../core/nearest.ts'
 
 /** Lines and columns count from 1. */
 export interface Place {
@@ -156,20 +157,6 @@ export function maskSecrets(line: string): string {
     )
 }
 
-/** The known word nearest to what was written, if it is near enough to be meant; null otherwise. */
-export function nearest(word: string, known: Iterable<string>): string | null {
-  let best: string | null = null
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 0.5
-  for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
-    if (distance < bestDistance) {
-      best = candidate
-      bestDistance = distance
-    }
-  }
-  return best
-}
-
 /** `did you mean ...?`, else the list of what is known. */
 export function didYouMean(word: string, known: readonly string[]): string | null {
   const near = nearest(word, known)
@@ -177,24 +164,4 @@ export function didYouMean(word: string, known: readonly string[]): string | nul
   if (known.length === 0) return null
   const shown = known.slice(0, 40)
   return `known here: ${shown.join(', ')}${known.length > shown.length ? ', ...' : ''}`
-}
-
-/** Damerau-Levenshtein (neighbours swapped count as one), on at most 64 characters. */
-function editDistance(first: string, second: string): number {
-  const a = first.slice(0, 64)
-  const b = second.slice(0, 64)
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const above = rows[i - 1] as number[]
-      const same = a[i - 1] === b[j - 1]
-      let cost = Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + (same ? 0 : 1))
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        cost = Math.min(cost, rows[i - 2]![j - 2]! + 1)
-      row.push(cost)
-    }
-    rows.push(row)
-  }
-  return rows[a.length]![b.length]!
 }

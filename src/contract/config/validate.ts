@@ -5,7 +5,8 @@
 import type { z } from 'zod'
 import { FOREIGN_KEYS } from './foreign-keys.ts'
 import { formatPath, keyPlaceAt, type LocatedNode, nodeAt, type Path, placeAt, toPlain } from './located.ts'
-import { didYouMean, looksSecret, maskSecrets, nearest, printable, type Report } from './problem.ts'
+import { nearest } from '../../core/nearest.ts'
+import { didYouMean, looksSecret, maskSecrets, printable, type Report } from './problem.ts'
 import { NAME_EXPECTED } from './schema-parts.ts'
 import { expectedAt, keysAt } from './schema-walk.ts'
 
