@@ -237,6 +237,15 @@ test('a run that left nothing has no survivors, however often one looks', async 
   const child = spawn('true', { detached: true })
   const run = { pid: child.pid!, runId: 'clean', startTime: readStat(child.pid!)!.startTime }
   await once(child, 'exit')
-  assert.deepEqual(childrenOfMainThread(process.pid), [])
+  const deadline = performance.now() + 10_000
+  for (
+    let left = childrenOfMainThread(process.pid);
+    left.length > 0;
+    left = childrenOfMainThread(process.pid)
+  ) {
+    assert.ok(performance.now() < deadline, 'what earlier tests left is gone')
+    for (const pid of left) libc.reap(pid)
+    await new Promise(setImmediate)
+  }
   for (let i = 0; i < 200; i++) assert.deepEqual(survivors(run, options(false)), [])
 })
