@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { constants, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -168,7 +177,8 @@ test("a subreaper gets its orphans, and reaps them without touching libuv's chil
     while (readStat(orphan)?.state !== 'Z') await new Promise(setImmediate)
     console.log(JSON.stringify([code, early, libc.reap(orphan), readStat(orphan), libc.reap(orphan)]))`
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
-  assert.deepEqual(JSON.parse(said), [5, false, true, null, true])
+  const exit = { known: true, code: 3, signal: null, core: false, oom: null, evidence: 'wait' }
+  assert.deepEqual(JSON.parse(said), [5, 'alive', exit, null, null])
 })
 
 test('descriptors that our caller left open do not reach the children of Node', () => {
@@ -280,4 +290,87 @@ test('ending a watch leaves the descriptor open', () => {
   assert.match(readlinkSync(`/proc/self/fd/${fd}`), /^socket:/)
   libc.close(fd)
   assert.ok(readStat(process.pid))
+})
+
+async function ended(pid: number): Promise<unknown> {
+  for (;;) {
+    const exit = libc.reap(pid)
+    if (exit !== 'alive') return exit
+    await new Promise(setImmediate)
+  }
+}
+
+test('a spawned program has its own session, its directory, one log, and nothing else of ours', async () => {
+  const file = join(dir, 'spawn.log')
+  const logFd = openSync(file, 'a')
+  const open = openSync('/dev/null', 'r')
+  process.on('SIGPIPE', () => {})
+  libc.setCloexecFrom(3)
+  const order = {
+    path: '/bin/sh',
+    argv: ['sh', '-c', 'pwd; echo "$A"; ls /proc/$$/fd | tr "\\n" " "; grep SigIgn /proc/$$/status; exit 9'],
+    environment: ['A=b c', 'PATH=/usr/bin:/bin'],
+    cwd: dir,
+    logFd,
+    tag: null,
+  }
+  const { pid } = libc.spawn(order) as { pid: number }
+  assert.equal(readStat(pid)?.session, pid)
+  assert.deepEqual(await ended(pid), {
+    known: true,
+    code: 9,
+    signal: null,
+    core: false,
+    oom: null,
+    evidence: 'wait',
+  })
+  const [cwd, variable, fds, ignored] = readFileSync(file, 'utf8').split('\n')
+  assert.deepEqual([cwd, variable], [dir, 'b c'])
+  assert.equal(`${fds} ${ignored}`.includes(` ${open} `), false, 'our descriptors stay ours')
+  assert.match(`${fds}`, /^0 1 2 (3 )?SigIgn:\t0{16}$/)
+})
+
+test('a program that cannot be started says why at once', () => {
+  const logFd = openSync('/dev/null', 'a')
+  const text = join(dir, 'no-program')
+  writeFileSync(text, 'neither ELF nor #!', { mode: 0o755 })
+  const of = (path: string, cwd = dir): unknown =>
+    libc.spawn({ path, argv: [path], environment: [], cwd, logFd, tag: null })
+  assert.deepEqual(of('/no/such/program'), { errno: 'ENOENT' })
+  assert.deepEqual(of('/etc/passwd'), { errno: 'EACCES' })
+  assert.deepEqual(of(text), { errno: 'ENOEXEC' })
+  assert.deepEqual(of('/bin/true', '/no/such/dir'), { errno: 'ENOENT' })
+})
+
+test('a tag stays with all that a program starts, however it hides, and not with us', async () => {
+  const file = join(dir, 'tag.log')
+  const before = readFileSync('/proc/self/limits', 'utf8')
+  const hide = 'setsid env -i /bin/sh -c "grep msgqueue /proc/self/limits"'
+  const order = {
+    path: '/bin/sh',
+    argv: ['sh', '-c', hide],
+    environment: ['PATH=/usr/bin:/bin'],
+    cwd: dir,
+    logFd: openSync(file, 'a'),
+    tag: 4711,
+  }
+  const { pid } = libc.spawn(order) as { pid: number }
+  await ended(pid)
+  assert.match(readFileSync(file, 'utf8'), /^Max msgqueue size +4711 /)
+  assert.equal(readFileSync('/proc/self/limits', 'utf8'), before)
+})
+
+test('room ahead, a cut and a hole are made, or the file system says that it cannot', async () => {
+  const path = join(dir, 'cut')
+  const bytes = Buffer.alloc(64 * 1024, 'a').fill('b', 32 * 1024)
+  writeFileSync(path, bytes)
+  const fd = openSync(path, 'r+')
+  assert.equal(libc.allocateAhead(fd, bytes.length, 1024 * 1024), 'done')
+  assert.equal(statSync(path).size, bytes.length)
+  assert.equal(await libc.punchHole(fd, 0, 4096), 'done')
+  assert.equal(readFileSync(path)[0], 0)
+  const cut = await libc.collapseFront(fd, 32 * 1024)
+  if (cut === 'done') assert.deepEqual(readFileSync(path), bytes.subarray(32 * 1024))
+  else assert.equal(cut, 'unsupported')
+  await assert.rejects(libc.collapseFront(9999, 4096), MarkError)
 })

@@ -3,19 +3,31 @@
  * nothing else imports it. Every call returns at once; a shortage is thrown as HostShortage, any other
  * surprise as MARK_INTERNAL. Descriptors handed out are close-on-exec and belong to the caller.
  */
-import { chmodSync, readdirSync, unlinkSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
-import { MarkError } from '../core/errors.ts'
 import type { Exit } from '../core/exit.ts'
+import { type FileCalls, fileCalls } from './libc-files.ts'
+import { type SocketCalls, socketCalls } from './libc-sockets.ts'
+import { type SpawnCalls, spawnCalls } from './libc-spawn.ts'
+import { type Argument, failure, type Native } from './native.ts'
 import { exitFromStatus } from './proc.ts'
-import { HostShortage, isShortage } from './shortage.ts'
 
-export interface Libc {
+export interface ProcessCalls {
   /** Orphans of our descendants come to us from now on. */
   setSubreaper(): void
   /** Marks every descriptor from `fd` on close-on-exec. */
   setCloexecFrom(fd: number): void
+  /** Lets one descriptor live on through an exec. */
+  keepThroughExec(fd: number): void
+  /**
+   * How a child that libuv does not own ended, which reaps it. 'alive': it has not; null: it is not our child
+   * (any more).
+   */
+  reap(pid: number): Exit | 'alive' | null
+}
+
+export interface PidfdCalls {
   /** null: no such process. Throws HostShortage when descriptors or memory ran out. */
   pidfdOpen(pid: number): number | null
   /**
@@ -25,50 +37,39 @@ export interface Libc {
   pidfdSignal(pidfd: number, signal: number, group: boolean): boolean
   /** How the process ended, once reaped (Linux >= 6.15); null when kernel or state does not tell. */
   pidfdExit(pidfd: number): Exit | null
-  /** Reaps a child that libuv does not own (an orphan that came home). true when it is gone. */
-  reap(pid: number): boolean
+}
+
+export interface Libc extends ProcessCalls, PidfdCalls, SocketCalls, FileCalls, SpawnCalls {
   close(fd: number): void
   /**
    * Calls `readable` whenever `fd` has something; never keeps the process alive. close() ends only the watch.
    */
   watch(fd: number, readable: () => void): { close(): void }
-  /**
-   * A unix datagram socket at `path` with exactly `mode`; what lay there is unlinked. Path at most 107 bytes.
-   */
-  bindDatagram(path: string, mode: number): number
-  /**
-   * One datagram, or null when there is none now. Descriptors sent along are closed by the kernel at once.
-   */
-  receive(fd: number): Buffer | null
   /** flock, exclusive, without waiting. false: somebody else has it. */
   tryLock(fd: number): boolean
-  /** Sends one datagram to a unix socket; `@name` is an abstract one. false: nobody takes it. */
-  send(path: string, text: string): boolean
 }
 
-export const SOCKET_PATH_MAX_BYTES = 107
+/** What of the host not to use, to see how MARK does without: for tests. */
+export interface Without {
+  readonly koffi?: boolean
+  /** As on Linux < 6.15: exits of processes that are not our children are not told. */
+  readonly pidfdInfo?: boolean
+}
 
 /** null when koffi cannot be loaded: MARK then works without pidfds, notify sockets and locks of its own. */
-export function loadLibc(): Libc | null {
+export function loadLibc(without: Without = {}): Libc | null {
+  if (without.koffi) return null
   try {
-    return createLibc(createRequire(import.meta.url)('koffi'))
+    const libc = createLibc(createRequire(import.meta.url)('koffi'))
+    return without.pidfdInfo ? { ...libc, pidfdExit: () => null } : libc
   } catch {
     return null
   }
 }
 
 type Koffi = typeof import('koffi')
-type Call = (...args: (number | Buffer)[]) => number
 
 const { errno } = constants
-const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(errno).map(([name, number]) => [number, name]),
-)
-const AF_UNIX = 1
-const SOCK_DGRAM = 2
-const SOCK_NONBLOCK = 0o4000
-const SOCK_CLOEXEC = 0o2000000
-const MSG_DONTWAIT = 0x40
 const LOCK_EX_NB = 2 | 4
 const WNOHANG = 1
 const F_SETFD = 2
@@ -87,16 +88,17 @@ const PIDFD_INFO_EXIT = 8
 const PIDFD_INFO_EXIT_AT = 60
 // Variadic in C, but every supported ABI passes its integers like fixed arguments.
 const SYSCALL = 'long syscall(long, long, long, long, long)'
-const DATAGRAM_MAX_BYTES = 64 * 1024
 
 function createLibc(koffi: Koffi): Libc {
-  const libc = koffi.load(null)
-  const closeFd = libc.func('int close(int)') as Call
-  const flock = libc.func('int flock(int, int)') as Call
+  const native = nativeOf(koffi)
+  const closeFd = native.call('int close(int)')
+  const flock = native.call('int flock(int, int)')
   return {
-    ...processCalls(koffi),
-    ...pidfdCalls(koffi),
-    ...socketCalls(koffi, closeFd),
+    ...processCalls(native),
+    ...pidfdCalls(native),
+    ...socketCalls(native),
+    ...fileCalls(native),
+    ...spawnCalls(native),
     close(fd) {
       closeFd(fd)
     },
@@ -115,22 +117,42 @@ function createLibc(koffi: Koffi): Libc {
     },
     tryLock(fd) {
       if (flock(fd, LOCK_EX_NB) === 0) return true
-      const code = koffi.errno()
+      const code = native.errno()
       if (code === errno.EWOULDBLOCK) return false
       throw failure('flock', code)
     },
   }
 }
 
-function processCalls(koffi: Koffi): Pick<Libc, 'setSubreaper' | 'setCloexecFrom' | 'reap'> {
-  const libc = koffi.load(null)
-  const syscall = libc.func(SYSCALL) as Call
-  const prctl = libc.func('int prctl(int, long, long, long, long)') as Call
-  const fcntl = libc.func('int fcntl(int, int, long)') as Call
-  const waitpid = libc.func('int waitpid(int, void *, int)') as Call
+function nativeOf(koffi: Koffi): Native {
+  const library = koffi.load(null)
+  return {
+    call: prototype => library.func(prototype) as unknown as ReturnType<Native['call']>,
+    later(prototype) {
+      const call = library.func(prototype) as unknown as {
+        async(...args: [...Argument[], (error: Error | null, result: number) => void]): void
+      }
+      return (...args) =>
+        new Promise((resolve, reject) => {
+          // koffi hands errno over from the thread that ran the call.
+          call.async(...args, (error, result) =>
+            error === null ? resolve([result, koffi.errno()]) : reject(error),
+          )
+        })
+    },
+    errno: () => koffi.errno(),
+  }
+}
+
+function processCalls(native: Native): ProcessCalls {
+  const syscall = native.call(SYSCALL)
+  const prctl = native.call('int prctl(int, long, long, long, long)')
+  const fcntl = native.call('int fcntl(int, int, long)')
+  const waitpid = native.call('int waitpid(int, void *, int)')
+  const status = Buffer.alloc(4)
   return {
     setSubreaper() {
-      if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) throw failure('prctl', koffi.errno())
+      if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) throw failure('prctl', native.errno())
     },
     setCloexecFrom(fd) {
       if (syscall(SYS_CLOSE_RANGE, fd, 0xffffffff, CLOSE_RANGE_CLOEXEC, 0) === 0) return
@@ -138,29 +160,32 @@ function processCalls(koffi: Koffi): Pick<Libc, 'setSubreaper' | 'setCloexecFrom
         if (open >= fd) fcntl(open, F_SETFD, FD_CLOEXEC)
       }
     },
+    keepThroughExec(fd) {
+      if (fcntl(fd, F_SETFD, 0) < 0) throw failure('fcntl', native.errno())
+    },
     reap(pid) {
-      const result = waitpid(pid, Buffer.alloc(4), WNOHANG)
-      return result === pid || (result < 0 && koffi.errno() === errno.ECHILD)
+      const result = waitpid(pid, status, WNOHANG)
+      if (result === pid) return exitFromStatus(status.readInt32LE(0), 'wait')
+      return result === 0 ? 'alive' : null
     },
   }
 }
 
-function pidfdCalls(koffi: Koffi): Pick<Libc, 'pidfdOpen' | 'pidfdSignal' | 'pidfdExit'> {
-  const libc = koffi.load(null)
-  const syscall = libc.func(SYSCALL) as Call
-  const ioctl = libc.func('int ioctl(int, unsigned long, void *)') as Call
+function pidfdCalls(native: Native): PidfdCalls {
+  const syscall = native.call(SYSCALL)
+  const ioctl = native.call('int ioctl(int, unsigned long, void *)')
   return {
     pidfdOpen(pid) {
       const fd = syscall(SYS_PIDFD_OPEN, pid, 0, 0, 0)
       if (fd >= 0) return fd
-      const code = koffi.errno()
+      const code = native.errno()
       // EINVAL: not a process but a thread, or no pid at all.
       if (code === errno.ESRCH || code === errno.EINVAL) return null
       throw failure('pidfd_open', code)
     },
     pidfdSignal(pidfd, signal, group) {
       const send = (flags: number): number =>
-        syscall(SYS_PIDFD_SEND_SIGNAL, pidfd, signal, 0, flags) === 0 ? 0 : koffi.errno()
+        syscall(SYS_PIDFD_SEND_SIGNAL, pidfd, signal, 0, flags) === 0 ? 0 : native.errno()
       const sent = group ? send(PIDFD_SIGNAL_PROCESS_GROUP) : errno.EINVAL
       // EINVAL: an older kernel; ESRCH: it leads no group. Either way the process alone remains.
       const result = sent === errno.EINVAL || sent === errno.ESRCH ? send(0) : sent
@@ -176,83 +201,4 @@ function pidfdCalls(koffi: Koffi): Pick<Libc, 'pidfdOpen' | 'pidfdSignal' | 'pid
       return exitFromStatus(info.readInt32LE(PIDFD_INFO_EXIT_AT), 'pidfd')
     },
   }
-}
-
-function socketCalls(koffi: Koffi, closeFd: Call): Pick<Libc, 'bindDatagram' | 'receive' | 'send'> {
-  const libc = koffi.load(null)
-  const socket = libc.func('int socket(int, int, int)') as Call
-  const bind = libc.func('int bind(int, void *, unsigned int)') as Call
-  const sendto = libc.func('long sendto(int, void *, unsigned long, int, void *, unsigned int)') as Call
-  const recv = libc.func('long recv(int, void *, unsigned long, int)') as Call
-  const datagram = Buffer.alloc(DATAGRAM_MAX_BYTES)
-
-  return {
-    bindDatagram(path, mode) {
-      const address = socketAddress(path)
-      const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-      if (fd < 0) throw failure('socket', koffi.errno())
-      const umask = process.umask(0o777)
-      try {
-        unlinkIfThere(path)
-        if (bind(fd, address, address.length) < 0) throw failure(`bind ${path}`, koffi.errno())
-        chmodSync(path, mode)
-        return fd
-      } catch (error) {
-        closeFd(fd)
-        throw error
-      } finally {
-        process.umask(umask)
-      }
-    },
-    send(path, text) {
-      const address = socketAddress(path.startsWith('@') ? `\0${path.slice(1)}` : path)
-      const length = path.startsWith('@') ? address.length - 1 : address.length
-      const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-      if (fd < 0) return false
-      const bytes = Buffer.from(text)
-      const sent = sendto(fd, bytes, bytes.length, MSG_DONTWAIT, address, length)
-      closeFd(fd)
-      return sent === bytes.length
-    },
-    receive(fd) {
-      for (;;) {
-        const length = recv(fd, datagram, datagram.length, MSG_DONTWAIT)
-        if (length >= 0) return Buffer.from(datagram.subarray(0, length))
-        const code = koffi.errno()
-        if (code === errno.EINTR) continue
-        if (code === errno.EAGAIN) return null
-        throw failure('recv', code)
-      }
-    },
-  }
-}
-
-/** struct sockaddr_un for a path in the file system. */
-function socketAddress(path: string): Buffer {
-  const bytes = Buffer.from(path)
-  if (bytes.length > SOCKET_PATH_MAX_BYTES || bytes.includes(0, 1)) {
-    throw new MarkError(
-      'MARK_UNSUPPORTED',
-      `The socket path ${path} is ${bytes.length} bytes long; Linux allows ${SOCKET_PATH_MAX_BYTES}.`,
-      'Set XDG_RUNTIME_DIR to a shorter directory.',
-    )
-  }
-  const address = Buffer.alloc(2 + bytes.length + 1)
-  address.writeUInt16LE(AF_UNIX, 0)
-  bytes.copy(address, 2)
-  return address
-}
-
-function unlinkIfThere(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-}
-
-function failure(what: string, number: number): Error {
-  const code = ERRNO_NAMES.get(number) ?? `errno ${number}`
-  if (isShortage({ code })) return new HostShortage(what, code)
-  return new MarkError('MARK_INTERNAL', `The system call ${what} failed: ${code}.`)
 }

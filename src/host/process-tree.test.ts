@@ -63,7 +63,8 @@ afterEach(async () => {
     child.kill('SIGKILL')
     await once(child, 'exit')
   }
-  for (const pid of childrenOfMainThread(process.pid)) while (!libc.reap(pid)) await new Promise(setImmediate)
+  for (const pid of childrenOfMainThread(process.pid))
+    while (libc.reap(pid) === 'alive') await new Promise(setImmediate)
 })
 
 const libc = loadLibc()!
