@@ -9,6 +9,7 @@ import type { Plan } from '../core/plan.ts'
 import { type LiveRun, statusFromDisk } from '../core/status.ts'
 import type { ProcessView, StatusDocument } from '../core/view.ts'
 import { peekChecked } from '../host/atomic-file.ts'
+import { peekChildren } from '../host/children-file.ts'
 import { systemClock } from '../host/clock.ts'
 import { readLatches } from '../host/latch.ts'
 import { lockHolder } from '../host/lock-holder.ts'
@@ -27,8 +28,14 @@ export interface Disk {
 /** Reads it all. Throws MARK_DENIED when the directory belongs to somebody else. */
 export function readDisk(state: StateDir): Disk {
   const degraded: string[] = []
-  const plan = peek<Plan>(state.plan, degraded)
-  const children = peek<ChildrenDocument>(state.children, degraded)
+  const plan = peek(state.plan, degraded, path => {
+    const { value, source } = peekChecked(path)
+    return { value: value as Plan | null, damaged: source === 'backup' }
+  })
+  const children = peek(state.children, degraded, path => {
+    const { document, damaged } = peekChildren(path)
+    return { value: document, damaged }
+  })
   return { plan, children, live: liveRuns(state), keeperPid: lockHolder(state.keeperLock), degraded }
 }
 
@@ -77,11 +84,15 @@ function silentKeeper(disk: Disk): ProcessView | null {
   return { pid: disk.keeperPid, version: 'unknown', started_at: disk.children?.keeper.started_at ?? '' }
 }
 
-function peek<T>(path: string, degraded: string[]): T | null {
+function peek<T>(
+  path: string,
+  degraded: string[],
+  read: (path: string) => { value: T | null; damaged: boolean },
+): T | null {
   try {
-    const { value, source } = peekChecked(path)
-    if (source === 'backup') degraded.push(`${basename(path)} is damaged: its backup was read`)
-    return value as T | null
+    const { value, damaged } = read(path)
+    if (damaged) degraded.push(`${basename(path)} is damaged: its backup was read`)
+    return value
   } catch (error) {
     if (isDenied(error)) throw denied(path, error)
     if (error instanceof MarkError) throw error

@@ -40,6 +40,8 @@ export interface Run {
   readonly started: Instant
   readonly ready: Instant | null
   readonly startReason: StartReason
+  /** Shows in /proc of all that it ever starts; null where that cannot be. */
+  readonly tag?: number | null
   /** Taken over while it started: a READY=1 may have been said while nobody listened. */
   readonly adopted?: boolean
   /** Set once the main process is gone; the run lives on until its survivors are swept. */

@@ -41,6 +41,8 @@ export interface RunRecord {
   /** Clock ticks since boot, field 22 of /proc/PID/stat. */
   readonly start_time: number | null
   readonly boot_id: string
+  /** What all processes of this run carry (soft RLIMIT_MSGQUEUE); null: none. */
+  readonly tag: number | null
   readonly started: Instant
   readonly start_reason: StartReason
   readonly stop: { readonly signal: string; readonly grace_ms: number }

@@ -14,8 +14,7 @@ export interface Store {
   loadPlan(): Plan | null
   savePlan(plan: Plan): void
   loadChildren(): ChildrenDocument | null
-  /** `body`: the ChildrenDocument as JSON text (the keeper keeps each child's text). */
-  saveChildren(body: string): void
+  saveChildren(save: ChildrenSave): void
   loadRuns(): RunRecord[]
   saveRun(record: RunRecord): void
   removeRun(runId: string): void
@@ -27,6 +26,17 @@ export interface Store {
   /** The `exited` event of a run, if one stands in the journal. */
   journaledExit(runId: string): FleetEvent | null
   saveSecrets(values: Readonly<Record<string, string>>): void
+}
+
+/** A ChildrenDocument in parts, as JSON texts, so that only what changed need be written. */
+export interface ChildrenSave {
+  /** All but `children` and `saved`. */
+  readonly head: string
+  /** The memory of every child, by name. */
+  readonly children: ReadonlyMap<string, string>
+  /** Those that differ from the save before, also when they are gone. */
+  readonly changed: ReadonlySet<string>
+  readonly saved: Instant
 }
 
 export interface Latches {
@@ -49,6 +59,7 @@ export interface SpawnRequest {
   readonly slot: string
   readonly runId: string
   readonly why: StartReason
+  readonly tag: number | null
   readonly variables: Readonly<Record<string, string>>
 }
 
@@ -57,6 +68,8 @@ export type SpawnAnswer =
   | { readonly ok: false; readonly why: string; readonly transient: boolean }
 
 export interface Processes {
+  /** A mark for the next run's processes, unlike that of any live run; null where the host has none. */
+  mintTag(): number | null
   spawn(request: SpawnRequest): SpawnAnswer
   /** Of a run from an earlier keeper: watch it; `dead` with what its corpse tells, if anything. */
   adopt(
@@ -83,6 +96,15 @@ export interface Processes {
   forget(runId: string): void
 }
 
+/** Another version of MARK that is to keep the fleet in the place of this one. */
+export interface UpgradeOrder {
+  /** Absolute paths: the Node it runs on, and its keeper's main file. */
+  readonly node: string
+  readonly main: string
+  readonly version: string
+  readonly by: string
+}
+
 export interface World {
   readonly store: Store
   readonly latches: Latches
@@ -103,6 +125,11 @@ export interface World {
   degraded(): string[]
   /** Everything is down: end the process in good order. */
   leave(): void
+  /**
+   * Become another version in place. Throws when it cannot begin; what stands in the way later is told by an
+   * event. Absent where a process cannot be replaced.
+   */
+  upgrade?: (order: UpgradeOrder) => void
 }
 
 /** What the world tells the keeper. */

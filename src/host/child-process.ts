@@ -3,42 +3,49 @@
  * are run to their end. Each gets its own session; no shell is involved.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, existsSync, constants as fsConstants, statSync } from 'node:fs'
 import { constants } from 'node:os'
-import { join, resolve } from 'node:path'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
+import type { Libc } from './libc.ts'
 import { readStat } from './proc.ts'
-import { errnoOf, isShortage } from './shortage.ts'
+import { findProgram, type Program, type Refusal, whyNotStarted } from './program-path.ts'
+import { errnoOf } from './shortage.ts'
 
-export interface ProgramSpec {
-  readonly argv: readonly string[]
-  readonly cwd: string
-  readonly env: Readonly<Record<string, string>>
+export type Spawned = { readonly ok: true; readonly pid: number; readonly startTime: number | null } | Refusal
+
+/**
+ * By posix_spawn: the child is ours to reap. stdout and stderr go to `logFd`; `tag` marks it and all it ever
+ * starts.
+ */
+export function spawnOwned(program: Program, logFd: number, tag: number | null, libc: Libc): Spawned {
+  const path = findProgram(program)
+  if (path === null) return whyNotStarted(program, null)
+  const environment = Object.entries(program.env).map(([name, value]) => `${name}=${value}`)
+  const { argv, cwd } = program
+  const spawned = libc.spawn({ path, argv, environment, cwd, logFd, tag })
+  if ('errno' in spawned) return whyNotStarted(program, spawned.errno)
+  return { ok: true, pid: spawned.pid, startTime: readStat(spawned.pid)?.startTime ?? null }
 }
 
-export type Spawned =
-  | { readonly ok: true; readonly pid: number; readonly startTime: number | null }
-  | { readonly ok: false; readonly why: string; readonly transient: boolean }
-
-/** `onExit` is called once, and never when the start was refused. stdout and stderr go to `logFd`. */
-export function spawnRun(program: ProgramSpec, logFd: number, onExit: (exit: Exit) => void): Spawned {
+/**
+ * By Node, where there is no libc: `onExit` is called once, and never when the start was refused.
+ */
+export function spawnByNode(program: Program, logFd: number, onExit: (exit: Exit) => void): Spawned {
   const child = attempt(program, ['ignore', logFd, logFd])
-  if (child instanceof Error)
-    return { ok: false, why: describe(program, child), transient: isShortage(child) }
-  if (child.pid === undefined) return diagnose(program)
+  if (child instanceof Error) return whyNotStarted(program, errnoOf(child))
+  if (child.pid === undefined) return whyNotStarted(program, null)
   child.once('exit', (code, signal) => onExit(exitOf(code, signal)))
   return { ok: true, pid: child.pid, startTime: readStat(child.pid)?.startTime ?? null }
 }
 
 /** Runs a hook to its end, at most `timeoutMs`; `reason` carries the last line it printed. Never throws. */
 export function runHook(
-  program: ProgramSpec,
+  program: Program,
   timeoutMs: number,
   onDone: (ok: boolean, reason: string) => void,
 ): { readonly pid: number | null } {
   const child = attempt(program, ['ignore', 'pipe', 'pipe'])
   if (child instanceof Error || child.pid === undefined) {
-    onDone(false, child instanceof Error ? describe(program, child) : 'could not be started')
+    onDone(false, whyNotStarted(program, child instanceof Error ? errnoOf(child) : null).why)
     return { pid: null }
   }
   let tail = ''
@@ -76,7 +83,7 @@ export function signalNumber(name: string): number {
   return constants.signals[name as NodeJS.Signals] ?? constants.signals.SIGTERM
 }
 
-function attempt(program: ProgramSpec, stdio: ('ignore' | 'pipe' | number)[]): ChildProcess | Error {
+function attempt(program: Program, stdio: ('ignore' | 'pipe' | number)[]): ChildProcess | Error {
   const [file, ...args] = program.argv
   if (file === undefined) return new Error('there is no command')
   try {
@@ -86,48 +93,6 @@ function attempt(program: ProgramSpec, stdio: ('ignore' | 'pipe' | number)[]): C
   } catch (error) {
     return error as Error
   }
-}
-
-/** Node tells why a start failed only in a later turn: what is wrong with the files is seen at once, here. */
-function diagnose(program: ProgramSpec): Spawned {
-  const file = program.argv[0] as string
-  if (!isDirectory(program.cwd))
-    return { ok: false, why: `its working directory ${program.cwd} is missing`, transient: false }
-  const places = file.includes('/')
-    ? [resolve(program.cwd, file)]
-    : pathEntries(program).map(dir => join(dir, file))
-  const found = places.find(place => existsSync(place))
-  if (found === undefined) return { ok: false, why: `${file} was not found`, transient: false }
-  if (!places.some(isExecutable)) return { ok: false, why: `${found} may not be executed`, transient: false }
-  return {
-    ok: false,
-    why: `${file} could not be started: the host is short of processes or descriptors`,
-    transient: true,
-  }
-}
-
-function pathEntries(program: ProgramSpec): string[] {
-  return (program.env.PATH ?? '/usr/local/bin:/usr/bin:/bin').split(':').filter(dir => dir !== '')
-}
-
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, fsConstants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
-  }
-}
-
-function describe(program: ProgramSpec, error: Error): string {
-  const code = errnoOf(error)
-  if (code === 'ENOENT') return `${program.argv[0]} was not found, or the directory ${program.cwd} is missing`
-  if (code === 'EACCES') return `${program.argv[0]} may not be executed`
-  return code === null ? error.message : `${program.argv[0]}: ${code}`
 }
 
 function exitOf(code: number | null, signal: NodeJS.Signals | null): Exit {

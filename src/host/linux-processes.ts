@@ -2,15 +2,17 @@
  * Runs on Linux: own children through libuv, adopted ones through pidfds. Signals only what is proven to be
  * ours: an unreaped child, or a process whose pid and start time are those that were recorded.
  */
+import { randomInt } from 'node:crypto'
 import { closeSync } from 'node:fs'
 import type { Hook, Run } from '../core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { trampoline } from '../core/trampoline.ts'
-import { runHook, signalGroup, signalNumber, spawnRun } from './child-process.ts'
+import { runHook, signalGroup, signalNumber, spawnByNode, type Spawned, spawnOwned } from './child-process.ts'
 import type { Libc } from './libc.ts'
 import { alive, allPids, environSays, isDead, readStat, zombieExit } from './proc.ts'
 import { killSurvivors, survivors } from './process-tree.ts'
+import type { Program } from './program-path.ts'
 import { findUser } from './users.ts'
 import type { RunFiles } from './run-files.ts'
 import type { Hearing, Processes, SpawnAnswer, SpawnRequest } from '../core/world.ts'
@@ -19,6 +21,8 @@ import type { Hearing, Processes, SpawnAnswer, SpawnRequest } from '../core/worl
 const SWEEP_AGAIN_MS = 20
 /** How long a reaped process may take to show its exit through its pidfd. */
 const EXIT_WAIT_MS = 2000
+/** With fewer to choose from, a tag would say too little. */
+const LEAST_TAGS = 10_000
 
 interface Handle {
   readonly run: Run
@@ -57,18 +61,33 @@ export class LinuxProcesses implements Processes {
     if (!opened.ok) return opened
     try {
       const program = { argv: command(request.spec), cwd: request.spec.workingDir, env: opened.env }
-      const spawned = spawnRun(program, opened.logFd, exit =>
-        this.#exited(request.runId, this.#confirm(request.runId, exit)),
-      )
+      const spawned = this.#spawn(program, opened.logFd, request)
       if (!spawned.ok) return spawned
-      const run = { id: request.runId, pid: spawned.pid, startTime: spawned.startTime } as Run
-      const handle = handleOf(run, request.spec.name, spawned.pid, spawned.startTime, true)
-      handle.pidfd = this.#hold(spawned.pid)
+      const { pid, startTime } = spawned
+      const run = { id: request.runId, pid, startTime, tag: request.tag } as Run
+      const handle = handleOf(run, request.spec.name, pid, startTime, true)
       this.#handles.set(run.id, handle)
-      this.#files.started(request, spawned.pid)
+      if (this.#libc) this.#watch(handle)
+      this.#files.started(request, pid)
       return { ...spawned, logOffset: opened.logOffset }
     } finally {
       closeSync(opened.logFd)
+    }
+  }
+
+  #spawn(program: Program, logFd: number, { runId, tag }: SpawnRequest): Spawned {
+    if (this.#libc) return spawnOwned(program, logFd, tag, this.#libc)
+    return spawnByNode(program, logFd, exit => this.#exited(runId, exit))
+  }
+
+  /** Unlike that of any run that is known now; null where tags cannot be given. */
+  mintTag(): number | null {
+    const max = this.#libc?.maxTag ?? 0
+    if (max < LEAST_TAGS) return null
+    const taken = new Set([...this.#handles.values()].map(handle => handle.run.tag))
+    for (;;) {
+      const tag = 1 + randomInt(max - 1)
+      if (!taken.has(tag)) return tag
     }
   }
 
@@ -80,9 +99,11 @@ export class LinuxProcesses implements Processes {
     const stat = pid === null ? null : readStat(pid)
     if (pid === null || !stat || (startTime !== null && stat.startTime !== startTime))
       return { alive: false, exit: null }
-    if (isDead(stat)) return { alive: false, exit: zombieExit(stat) }
+    // After an upgrade in place the children of the keeper before are still ours.
+    const own = stat.ppid === process.pid && this.#libc !== null
+    if (isDead(stat)) return { alive: false, exit: (own ? this.#reap(pid) : null) ?? zombieExit(stat) }
     if (this.#handles.has(run.id)) return { alive: true }
-    const handle = handleOf(run, module ?? null, pid, startTime ?? stat.startTime, false)
+    const handle = handleOf(run, module ?? null, pid, startTime ?? stat.startTime, own)
     this.#handles.set(run.id, handle)
     this.#watch(handle)
     if (module !== undefined) this.#files.follow(module, run.id)
@@ -165,8 +186,14 @@ export class LinuxProcesses implements Processes {
     return [...this.#handles.values()].some(handle => handle.module === module && !handle.gone)
   }
 
-  /** Reaps orphans that came home to us, the subreaper; libuv never waits for those. */
-  reapOrphans(children: readonly number[]): void {
+  /**
+   * Something of ours ended: our own runs that no pidfd tells of, and orphans that came home to us, the
+   * subreaper. libuv waits for neither.
+   */
+  childChanged(children: readonly number[]): void {
+    for (const handle of [...this.#handles.values()]) {
+      if (handle.own && handle.pidfd === null && !handle.gone && this.#libc) this.#ended(handle)
+    }
     const known = this.#known()
     for (const pid of children) {
       if (!known.has(pid) && readStat(pid)?.state === 'Z') this.#libc?.reap(pid)
@@ -188,14 +215,6 @@ export class LinuxProcesses implements Processes {
     }
   }
 
-  /** Node has no name for real-time signals and shows a death by one as exit 0: the kernel knows better. */
-  #confirm(runId: string, exit: Exit): Exit {
-    const pidfd = this.#handles.get(runId)?.pidfd ?? null
-    if (exit.code !== 0 || pidfd === null) return exit
-    const told = this.#libc?.pidfdExit(pidfd) ?? null
-    return told !== null && told.signal !== null ? told : exit
-  }
-
   #exited(runId: string, exit: Exit): void {
     const handle = this.#handles.get(runId)
     if (!handle || handle.gone) return
@@ -206,15 +225,31 @@ export class LinuxProcesses implements Processes {
   #watch(handle: Handle): void {
     handle.pidfd = this.#hold(handle.pid)
     if (handle.pidfd !== null && this.#libc) {
-      handle.watch = this.#libc.watch(handle.pidfd, () => this.#adoptedExit(handle))
+      handle.watch = this.#libc.watch(handle.pidfd, () => this.#ended(handle))
       return
     }
+    // SIGCHLD tells of our own.
+    if (handle.own) return
     const timer = setInterval(() => this.#stillThere(handle), 1000).unref()
     handle.watch = { close: () => clearInterval(timer) }
   }
 
   #stillThere(handle: Handle): void {
     if (!alive({ pid: handle.pid, startTime: handle.startTime ?? -1 })) this.#adoptedExit(handle)
+  }
+
+  #ended(handle: Handle): void {
+    if (!handle.own) return this.#adoptedExit(handle)
+    const exit = handle.gone ? 'alive' : (this.#libc?.reap(handle.pid) ?? UNKNOWN_EXIT)
+    if (exit === 'alive') return
+    handle.watch?.close()
+    handle.watch = null
+    this.#exited(handle.run.id, exit)
+  }
+
+  #reap(pid: number): Exit | null {
+    const exit = this.#libc?.reap(pid) ?? null
+    return exit === 'alive' ? null : exit
   }
 
   /** The pidfd fired: the exit stands in the corpse until its parent reaps it, then in the pidfd. */
@@ -252,7 +287,12 @@ export class LinuxProcesses implements Processes {
   #remains(handle: Handle, full: boolean): number[] | null {
     const known = this.#known()
     known.delete(handle.pid)
-    const identity = { pid: handle.pid || null, runId: handle.run.id, startTime: handle.startTime }
+    const identity = {
+      pid: handle.pid || null,
+      runId: handle.run.id,
+      startTime: handle.startTime,
+      tag: handle.run.tag ?? null,
+    }
     try {
       return survivors(identity, { keeperPid: process.pid, known, full })
     } catch {

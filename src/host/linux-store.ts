@@ -6,16 +6,24 @@ import type { Exit } from '../core/exit.ts'
 import type { ChildrenDocument, RunRecord } from '../core/keeper-state.ts'
 import type { Plan } from '../core/plan.ts'
 import type { FleetEvent } from '../core/view.ts'
-import { readChecked, writeChecked, writeCheckedText } from './atomic-file.ts'
+import { readChecked, writeChecked } from './atomic-file.ts'
+import { ChildrenFile } from './children-file.ts'
 import { readSecretsEnv, writeSecretsEnv } from './environment.ts'
 import type { Journal } from './journal.ts'
-import { readExitEvidence, readRunRecords, removeRunRecord, writeRunRecord } from './run-records.ts'
+import {
+  fillSpares,
+  readExitEvidence,
+  readRunRecords,
+  removeRunRecord,
+  writeRunRecord,
+} from './run-records.ts'
 import type { StateDir } from './state-dir.ts'
-import type { Store } from '../core/world.ts'
+import type { ChildrenSave, Store } from '../core/world.ts'
 
 export class LinuxStore implements Store {
   readonly #state: StateDir
   readonly #journal: Journal
+  readonly #children: ChildrenFile
   /** What could not be written, by name, with the reason. */
   readonly troubles = new Map<string, string>()
   #secrets: Readonly<Record<string, string>>
@@ -23,7 +31,9 @@ export class LinuxStore implements Store {
   constructor(state: StateDir, journal: Journal) {
     this.#state = state
     this.#journal = journal
+    this.#children = new ChildrenFile(state.children)
     this.#secrets = readSecretsEnv(state)
+    fillSpares(state)
   }
 
   get secrets(): Readonly<Record<string, string>> {
@@ -41,13 +51,13 @@ export class LinuxStore implements Store {
   }
 
   loadChildren(): ChildrenDocument | null {
-    return this.#load(this.#state.children) as ChildrenDocument | null
+    const { document, troubles } = this.#children.load()
+    for (const [index, trouble] of troubles.entries()) this.troubles.set(`children ${index}`, trouble)
+    return document
   }
 
-  saveChildren(body: string): void {
-    this.#try('children.json', () =>
-      writeCheckedText(this.#state.children, body, { mode: 0o600, fsync: false }),
-    )
+  saveChildren(save: ChildrenSave): void {
+    this.#try('children.json', () => this.#children.save(save))
   }
 
   loadRuns(): RunRecord[] {

@@ -114,13 +114,13 @@ export class LinuxWorld implements World {
     return [...durable, ...native, ...this.store.troubles.values()]
   }
 
-  /** SIGCHLD: an orphan that came home may have ended. */
+  /** SIGCHLD: a run of ours, or an orphan that came home, may have ended. */
   childChanged(): void {
     if (this.#reaping) return
     this.#reaping = true
     setImmediate(() => {
       this.#reaping = false
-      this.processes.reapOrphans(childrenOfMainThread(this.pid))
+      this.processes.childChanged(childrenOfMainThread(this.pid))
     })
   }
 

@@ -1,6 +1,6 @@
 /**
  * What a run has left behind: every live process it ever started, found by its session, its process group,
- * its MARK_RUN_ID or its descent. Never names pid 1, the keeper, or a process that the keeper knows as
+ * its tag, its MARK_RUN_ID or its descent. Never names pid 1, the keeper, or a process that the keeper knows as
  * somebody else's; never trusts a bare pid. A scan is a moment: call again until it comes back empty.
  */
 import { constants } from 'node:os'
@@ -14,6 +14,7 @@ import {
   type ProcStat,
   readStat,
 } from './proc.ts'
+import { tagOf } from './run-tag.ts'
 import { errnoOf } from './shortage.ts'
 
 export interface RunIdentity {
@@ -21,6 +22,8 @@ export interface RunIdentity {
   readonly runId: string
   /** Clock ticks since boot; null when it was never learned. */
   readonly startTime: number | null
+  /** What all its processes carry, see libc-spawn.ts. */
+  readonly tag?: number | null
 }
 
 export interface SurvivorOptions {
@@ -151,10 +154,15 @@ function membersAmong(
   return members
 }
 
-/** null: it shows no environment, as in the middle of an exec. Kernel threads have none, and no session. */
+/**
+ * The tag decides where there is one: it outlives exec, setsid and a wiped environment. null: neither tag nor
+ * environment, as in the middle of an exec. Kernel threads have no environment, and no session.
+ */
 function carries(stat: ProcStat, run: RunIdentity): boolean | null {
+  const tag = run.tag == null ? null : tagOf(stat.pid)
+  if (tag !== null && tag === run.tag) return true
   const says = environSays(stat.pid, 'MARK_RUN_ID', run.runId)
-  return stat.session === 0 || isDead(stat) ? says === true : says
+  return tag !== null || stat.session === 0 || isDead(stat) ? says === true : says
 }
 
 function signalOne(found: ProcStat, signal: number | NodeJS.Signals, libc: Libc | null): boolean {

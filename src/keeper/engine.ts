@@ -59,12 +59,14 @@ export class Engine {
   /** Called whenever nothing is left to do in this turn. */
   afterTurn: () => void = () => {}
   readonly #queue: { readonly name: string; readonly event: ChildEvent }[] = []
-  readonly #texts = new Map<string, { readonly child: Child; readonly text: string }>()
+  /** What of each child is remembered on disk, as JSON text. */
+  readonly #memory = new Map<string, string>()
+  readonly #unsaved = new Set<string>()
   readonly #changed = new Set<string>()
   /** Records of ended runs, removed once the turn's starts have happened: a restart waits for no unlink. */
   readonly #leftovers: string[] = []
   #turning = false
-  #saved = ''
+  #savedHead = ''
 
   constructor(world: World, watcher: Watcher, session: Session) {
     this.world = world
@@ -121,12 +123,13 @@ export class Engine {
   put(name: string, child: Child): void {
     this.children.set(name, child)
     this.#changed.add(name)
+    this.#unsaved.add(name)
   }
 
   drop(name: string): void {
     this.children.delete(name)
-    this.#texts.delete(name)
     this.#changed.add(name)
+    this.#unsaved.add(name)
   }
 
   note(
@@ -156,11 +159,27 @@ export class Engine {
     return module === DAEMON ? null : coveringKill(this.kills, module, this.plan)
   }
 
-  /** Writes children.json when what it would hold has changed. */
+  /** Saves what changed of what must be remembered, if anything did. */
   save(): void {
-    const parts: string[] = []
-    for (const [name, child] of this.children)
-      parts.push(`${JSON.stringify(name)}:${this.#text(name, child)}`)
+    const changed = new Set([...this.#unsaved].filter(name => this.#memorize(name)))
+    this.#unsaved.clear()
+    const head = this.#head()
+    if (changed.size === 0 && head === this.#savedHead) return
+    this.#savedHead = head
+    this.world.store.saveChildren({ head, children: this.#memory, changed, saved: this.world.now() })
+  }
+
+  /** True when what is remembered of the child is another now. */
+  #memorize(name: string): boolean {
+    const child = this.children.get(name)
+    const before = this.#memory.get(name)
+    if (!child) return this.#memory.delete(name)
+    const text = JSON.stringify(remember(child))
+    this.#memory.set(name, text)
+    return text !== before
+  }
+
+  #head(): string {
     const planned = new Set(this.plan?.modules.map(spec => spec.name))
     const extras = [...this.children.values()]
       .map(child => child.spec)
@@ -172,7 +191,7 @@ export class Engine {
     }
     const { id, open, closing } = this.session
     const kills = this.kills.map(kill => kill.id)
-    const head = {
+    return JSON.stringify({
       version: 1,
       open,
       closing,
@@ -181,19 +200,7 @@ export class Engine {
       keeper,
       kills,
       extras,
-    }
-    const state = `${JSON.stringify(head).slice(0, -1)},"children":{${parts.join(',')}}`
-    if (state === this.#saved) return
-    this.#saved = state
-    this.world.store.saveChildren(`${state},"saved":${JSON.stringify(this.world.now())}}`)
-  }
-
-  #text(name: string, child: Child): string {
-    const known = this.#texts.get(name)
-    if (known?.child === child) return known.text
-    const text = JSON.stringify(remember(child))
-    this.#texts.set(name, { child, text })
-    return text
+    })
   }
 
   #apply(name: string, event: ChildEvent): void {

@@ -172,6 +172,7 @@ function runOf(record: RunRecord, known: Run | null): Run {
     started: record.started,
     ready: known?.ready ?? null,
     startReason: record.start_reason,
+    tag: record.tag ?? null,
     exit: null,
   }
 }

@@ -45,6 +45,8 @@ export function startRun(
     started: world.now(),
     ready: null,
     startReason: why,
+    // A limit that the module sets itself would overwrite the tag.
+    tag: 'msgqueue' in spec.ulimits ? null : world.processes.mintTag(),
     exit: null,
   }
   saveRun(engine, run, spec, role)
@@ -54,6 +56,7 @@ export function startRun(
     slot,
     runId: id,
     why,
+    tag: run.tag ?? null,
     variables: variables(engine, child, id, why),
   })
   if (!answer.ok) {
@@ -84,6 +87,7 @@ export function saveRun(engine: Starter, run: Run, spec: ModuleSpec, role: RunRe
     pid: run.pid,
     start_time: run.startTime,
     boot_id: engine.world.bootId,
+    tag: run.tag ?? null,
     started: run.started,
     start_reason: run.startReason,
     stop: { signal: spec.stop.signal, grace_ms: spec.stop.graceMs },

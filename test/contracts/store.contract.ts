@@ -71,11 +71,21 @@ function remembers(subjects: Subjects): void {
   test(
     'the children saved last are the ones a successor loads',
     subjects(({ store, successor }) => {
-      const body = (open: boolean): string =>
-        JSON.stringify({ version: 1, open, children: { luka: { a: 1 } } })
-      store.saveChildren(body(false))
-      store.saveChildren(body(true))
-      assert.deepEqual(successor().store.loadChildren(), JSON.parse(body(true)))
+      const saved = { monoMs: 1, wallMs: 2 }
+      const save = (open: boolean, children: Record<string, object>, changed: string[]): void =>
+        store.saveChildren({
+          head: JSON.stringify({ version: 1, open }),
+          children: new Map(Object.entries(children).map(([name, memory]) => [name, JSON.stringify(memory)])),
+          changed: new Set(changed),
+          saved,
+        })
+      const [one, two] = [{ a: 1 }, { a: 2 }]
+      save(false, { luka: one, roko: one }, ['luka', 'roko'])
+      save(true, { luka: two, roko: one }, ['luka'])
+      const both = { version: 1, open: true, children: { luka: two, roko: one }, saved }
+      assert.deepEqual(successor().store.loadChildren(), both)
+      save(true, { luka: two }, ['roko'])
+      assert.deepEqual(successor().store.loadChildren(), { ...both, children: { luka: two } })
     }),
   )
   test(
@@ -248,6 +258,7 @@ function record(run_id: string, pid: number | null): RunRecord {
     pid,
     start_time: pid === null ? null : 12_345,
     boot_id: 'boot-1',
+    tag: null,
     started: { monoMs: 1000, wallMs: 1_700_000_000_000 },
     start_reason: 'boot',
     stop: { signal: 'SIGTERM', grace_ms: 30_000 },

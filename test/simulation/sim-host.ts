@@ -8,7 +8,7 @@ import { type Exit, UNKNOWN_EXIT } from '../../src/core/exit.ts'
 import type { ChildrenDocument, RunRecord } from '../../src/core/keeper-state.ts'
 import type { ModuleSpec, Plan } from '../../src/core/plan.ts'
 import type { FleetEvent, KillView } from '../../src/core/view.ts'
-import type { Hearing, SpawnRequest, World } from '../../src/core/world.ts'
+import type { Hearing, ChildrenSave, SpawnRequest, World } from '../../src/core/world.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -285,7 +285,14 @@ export class SimWorld implements World {
     savePlan: (plan: Plan) => this.#call(() => this.host.remember({ plan })),
     loadChildren: () =>
       this.host.children === null ? null : (JSON.parse(this.host.children) as ChildrenDocument),
-    saveChildren: (body: string) => this.#call(() => this.host.remember({ children: body })),
+    saveChildren: (save: ChildrenSave) =>
+      this.#call(() => {
+        const children = [...save.children].map(([name, text]) => `${JSON.stringify(name)}:${text}`)
+        const saved = JSON.stringify(save.saved)
+        this.host.remember({
+          children: `${save.head.slice(0, -1)},"children":{${children.join(',')}},"saved":${saved}}`,
+        })
+      }),
     loadRuns: () => [...this.host.runs.values()],
     saveRun: (record: RunRecord) =>
       this.#call(() => void this.host.runs.set(record.run_id, structuredClone(record))),
@@ -326,6 +333,7 @@ export class SimWorld implements World {
   }
 
   processes = {
+    mintTag: () => null,
     spawn: (request: SpawnRequest) =>
       this.#call(() => {
         const module = request.spec.name
