@@ -21,6 +21,9 @@ export interface Store {
   /** What the daemon saw of a run that ended while no keeper was there. */
   evidence(runId: string): Exit | null
   journal(event: Omit<FleetEvent, 'journal_id' | 'seq'>): FleetEvent
+  /** From now on events may wait in memory for `settle`, which writes them at once, in order. */
+  gather(): void
+  settle(): void
   /** The archive holds everything up to `seq`. */
   archived(seq: number): void
   /** The `exited` event of a run, if one stands in the journal. */

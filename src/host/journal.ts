@@ -1,5 +1,6 @@
 /**
- * The keeper's append-only record of what happened. Each event is written at once and survives kill -9; fsync
+ * The keeper's append-only record of what happened. Each event is written at once (those that are gathered, at
+ * the next settle) and survives kill -9; fsync
  * follows for all of the last 50 ms. If the disk refuses, events wait in bounded memory and `durable` says
  * so. A (journal_id, seq) is never given twice: after a reboot or a repair the numbers jump over what may be
  * lost. Never deletes a damaged file, never blocks the keeper on fsync except in flush, roll and close.
@@ -63,6 +64,7 @@ export class Journal {
   /** Of those, what an fsync under way covers. */
   #syncing: Buffer[] = []
   #backlog: Buffer[] = []
+  #gathering = false
   #timer: NodeJS.Timeout | null = null
   #timerMs = 0
   /** A fragment without its newline could not be cut off. */
@@ -86,8 +88,19 @@ export class Journal {
     const numbered: FleetEvent = { journal_id: this.journalId, seq: ++this.lastSeq, ...event }
     this.#remember(numbered)
     this.#write(encodeRecord(numbered))
-    if (this.#sizeBytes > SEGMENT_MAX_BYTES) this.#roll()
+    if (this.#sizeBytes > SEGMENT_MAX_BYTES && !this.#gathering) this.#roll()
     return numbered
+  }
+
+  /** Events wait in memory until `settle` writes them together. */
+  gather(): void {
+    this.#gathering = true
+  }
+
+  settle(): void {
+    this.#gathering = false
+    this.#drain()
+    if (this.#sizeBytes > SEGMENT_MAX_BYTES) this.#roll()
   }
 
   /** Writes what waits and fsyncs now. */
@@ -218,13 +231,17 @@ export class Journal {
       this.#backlog.shift()
       this.dropped++
     }
-    this.#drain()
+    if (!this.#gathering) this.#drain()
   }
 
   /** Writes the backlog in order until the disk refuses; then it is tried again in a second. */
   #drain(): void {
+    if (this.#backlog.length === 0) return
     let written = 0
     if (this.#fd !== null || this.#openFile()) {
+      // Together if possible: one call for all. Line by line shows how far a full disk lets them.
+      if (this.#backlog.length > 1 && this.#writeLine(Buffer.concat(this.#backlog)))
+        written = this.#backlog.length
       while (written < this.#backlog.length && this.#writeLine(this.#backlog[written] as Buffer)) written++
     }
     this.#unsynced.push(...this.#backlog.splice(0, written))

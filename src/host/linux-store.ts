@@ -80,6 +80,14 @@ export class LinuxStore implements Store {
     return this.#journal.append(event)
   }
 
+  gather(): void {
+    this.#journal.gather()
+  }
+
+  settle(): void {
+    this.#journal.settle()
+  }
+
   archived(seq: number): void {
     this.#journal.setCursor(seq)
   }

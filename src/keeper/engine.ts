@@ -5,7 +5,15 @@
  */
 import { DAEMON, moduleName, nextName } from '../core/child-name.ts'
 import { companions, gate, type Peer, stopWave } from '../core/chain.ts'
-import { type Child, type ChildEvent, type Effect, isLive, stateOf, type Then } from '../core/child.ts'
+import {
+  type Child,
+  type ChildEvent,
+  type Effect,
+  isLive,
+  type Run,
+  stateOf,
+  type Then,
+} from '../core/child.ts'
 import { step } from '../core/child-step.ts'
 import type { Exit } from '../core/exit.ts'
 import { remember } from '../core/keeper-state.ts'
@@ -17,9 +25,9 @@ import type { Watcher, World } from '../core/world.ts'
 import { startRun } from './start-run.ts'
 
 /**
- * Starts in one turn of the event loop: each costs about a millisecond, and others want answers meanwhile.
+ * Starts in one turn of the event loop: each costs up to a millisecond, and others want answers meanwhile.
  */
-const STARTS_PER_TURN = 8
+const STARTS_PER_TURN = 4
 
 export interface Session {
   readonly id: string
@@ -65,6 +73,7 @@ export class Engine {
   readonly #changed = new Set<string>()
   /** Records of ended runs, removed once the turn's starts have happened: a restart waits for no unlink. */
   readonly #leftovers: string[] = []
+  readonly #signals: { readonly name: string; readonly run: Run; readonly signal: string }[] = []
   #turning = false
   #savedHead = ''
 
@@ -90,20 +99,42 @@ export class Engine {
   turn(): void {
     if (this.#turning || this.paused) return
     this.#turning = true
+    this.world.store.gather()
     try {
       do {
-        for (let item = this.#queue.shift(); item; item = this.#queue.shift())
-          this.#apply(item.name, item.event)
-        this.#advanceStops()
-      } while (this.#queue.length > 0 || this.#openGates())
+        do {
+          for (let item = this.#queue.shift(); item; item = this.#queue.shift())
+            this.#apply(item.name, item.event)
+          this.#advanceStops()
+        } while (this.#queue.length > 0 || this.#openGates())
+      } while (this.#sendSignals())
     } finally {
       this.#turning = false
+      this.world.store.settle()
     }
     for (const runId of this.#leftovers.splice(0)) this.world.store.removeRun(runId)
     this.save()
     this.world.wakeAt(this.#earliest())
     this.#publish()
     this.afterTurn()
+  }
+
+  /** All signals of a turn, once what asked for them is durable; true when there were any. */
+  #sendSignals(): boolean {
+    if (this.#signals.length === 0) return false
+    this.#persist()
+    for (const { name, run, signal } of this.#signals.splice(0)) {
+      this.world.processes.signal(run, signal)
+      this.#queue.push({ name, event: { kind: 'signalled' } })
+    }
+    return true
+  }
+
+  /** Before anything happens that cannot be taken back. */
+  #persist(): void {
+    this.world.store.settle()
+    this.save()
+    this.world.store.gather()
   }
 
   #hear(name: string, event: ChildEvent | null): void {
@@ -231,8 +262,7 @@ export class Engine {
         this.#hear(name, startRun(this, name, child, effect.why))
         return
       case 'signal':
-        if (child.run) processes.signal(child.run, effect.signal)
-        this.#queue.push({ name, event: { kind: 'signalled' } })
+        if (child.run) this.#signals.push({ name, run: child.run, signal: effect.signal })
         return
       case 'kill':
         if (child.run) processes.kill(child.run)
@@ -349,7 +379,7 @@ export class Engine {
       this.#become(name, before, after)
       for (const effect of own) effects.push({ name, effect })
     }
-    if (effects.length > 0) this.save()
+    if (effects.length > 0) this.#persist()
     for (const { name, effect } of effects) this.#perform(name, effect)
   }
 

@@ -233,6 +233,8 @@ export class SimWorld implements World {
   /** World calls until the keeper dies; Infinity: it does not. */
   fuse = NEVER
   readonly #watched = new Set<string>()
+  #gathering = false
+  readonly #gathered: FleetEvent[] = []
 
   constructor(host: SimHost, pid: number) {
     this.host = host
@@ -302,14 +304,25 @@ export class SimWorld implements World {
         this.host.evidence.delete(runId)
       }),
     evidence: (runId: string) => this.host.evidence.get(runId) ?? null,
-    journal: (event: Omit<FleetEvent, 'journal_id' | 'seq'>) =>
-      this.#call(() => {
-        const full: FleetEvent = { journal_id: 'J', seq: this.host.journal.length + 1, ...event }
-        this.host.journal.push(full)
-        return full
-      }),
+    gather: () => {
+      this.#gathering = true
+    },
+    settle: () => {
+      this.#gathering = false
+      if (this.#gathered.length > 0)
+        this.#call(() => void this.host.journal.push(...this.#gathered.splice(0)))
+    },
+    journal: (event: Omit<FleetEvent, 'journal_id' | 'seq'>) => {
+      const seq = this.host.journal.length + this.#gathered.length + 1
+      const full: FleetEvent = { journal_id: 'J', seq, ...event }
+      if (this.#gathering) this.#gathered.push(full)
+      else this.#call(() => void this.host.journal.push(full))
+      return full
+    },
     journaledExit: (runId: string) =>
-      this.host.journal.find(event => event.kind === 'exited' && event.run_id === runId) ?? null,
+      [...this.host.journal, ...this.#gathered].find(
+        event => event.kind === 'exited' && event.run_id === runId,
+      ) ?? null,
     saveSecrets: () => {},
     archived: () => {},
   }
