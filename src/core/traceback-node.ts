@@ -10,12 +10,15 @@ const FILE = String.raw`(?:file:\/\/)?[^\s():][^():]{0,1000}(?::[^():\d][^():]{0
 const AT = new RegExp(
   String.raw`^\s+at (?:async )?(?:(.{1,300}?) \()?(${FILE}):(\d{1,9}):\d{1,9}\)?,?(?: \{)?$`,
 )
+/** A function of the engine itself. */
+const BUILT_IN = /^\s+at .{1,300} \((?:<anonymous>|native)\)$/
 const ANY_AT = /^\s+(?:at \S|\.\.\. \d+ lines matching)/
 const ERROR = /^(?:Uncaught )?([A-Za-z_$][\w$.]{0,200})(?: \[([\w.-]{1,100})\])?(?:: (.*))?$/
 /** Behind a logger's own prefix only a name that says that it is an error counts. */
 const PREFIXED = /(?:^|[\s:|\]])((?:[A-Z][\w$]{0,100})?(?:Error|Exception))(?: \[[\w.-]{1,100}\])?: (.*)$/
 const BRACKETED = /^\[([A-Za-z_$][\w$.]{0,200})(?: \[[\w.-]{1,100}\])?(?:: (.*))?\] \{$/
-const LOCATION = /^(?:file:\/\/|node:|\/)\S{0,1000}:\d{1,9}$/
+const LOCATION =
+  /^(?:(?:file:\/\/|node:|\/)\S{0,1000}|<anonymous_script>|undefined|evalmachine\.<anonymous>):\d{1,9}$/
 const CARET = /^\s*\^+\s*$/
 const MAX_BLOCK_LINES = 2000
 const MAX_MESSAGE_LINES = 20
@@ -71,8 +74,15 @@ function readHead(lines: readonly string[], at: number, reported: boolean): Head
     message.push(lines[next] as string)
     next++
   }
-  if (!AT.test(lines[next] ?? '')) return null
+  if (!hasFrame(lines, next)) return null
   return { type, message: message.length > 0 ? message.join('\n') : null, next, bracketed: false }
+}
+
+/** V8's own functions, as in `at JSON.parse (<anonymous>)`, may stand above the first one with a place. */
+function hasFrame(lines: readonly string[], from: number): boolean {
+  let index = from
+  while (index < from + 5 && BUILT_IN.test(lines[index] ?? '')) index++
+  return AT.test(lines[index] ?? '')
 }
 
 function whole(lines: readonly string[], start: number, head: Head): Traceback {
@@ -108,8 +118,11 @@ function whole(lines: readonly string[], start: number, head: Head): Traceback {
 
 /** The lines up to and with the `}` that closes the error's own properties. */
 function propertyBlock(lines: readonly string[], from: number, limit: number): readonly string[] {
-  for (let index = from; index < limit; index++) {
-    if (lines[index] === '}') return lines.slice(from, index + 1)
+  let outside = 0
+  for (let index = from; index < limit && outside < MAX_MESSAGE_LINES; index++) {
+    const line = lines[index] as string
+    if (line === '}') return lines.slice(from, index + 1)
+    if (/^\S/.test(line)) outside++
   }
   return []
 }

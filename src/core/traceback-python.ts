@@ -12,8 +12,8 @@ interface Block {
   readonly end: number
 }
 
-const HEADER = /^(\s*)Traceback \(most recent call last\):\s*$/
-const GROUP = /^(\s*)\+ Exception Group Traceback \(most recent call last\):\s*$/
+const HEADER = /^(\s{0,80})Traceback \(most recent call last\):\s*$/
+const GROUP = /^(\s{0,80})\+ Exception Group Traceback \(most recent call last\):\s*$/
 const FRAME = /^\s*File "([^"]{1,4096})", line (\d{1,9})(?:, in (.{1,400}))?\s*$/
 const RAISED = /^([A-Za-z_][\w.]{0,200}(?:<locals>[\w.]{1,200})?)(?:: ?(.*))?$/
 const CHAIN = new Set([

@@ -8,7 +8,7 @@ export interface Frame {
 }
 
 export interface Traceback {
-  readonly language: 'python' | 'node'
+  readonly language: 'python' | 'node' | 'go' | 'rust' | 'java'
   readonly type: string
   readonly message: string | null
   /** 1-based, inclusive, counted in the lines given; causes are inside. */

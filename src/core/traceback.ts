@@ -1,57 +1,76 @@
 /**
- * Finds the Python and Node tracebacks in the output of a run and says what each one is: where it starts and
- * ends, its type, message, innermost frame and root cause. Pure text work in time linear in the input; never
- * guesses a traceback where there is only prose, and never throws on whatever bytes a module wrote.
+ * Finds the tracebacks of Python, Node, Go, Rust and Java in the output of a run and says what each one is:
+ * where it starts and ends, its type, message, innermost frame and root cause. Pure text work in time linear
+ * in the input; never guesses a traceback where there is only prose, never throws on what a module wrote.
  */
+import { findGo } from './traceback-go.ts'
+import { findJava } from './traceback-java.ts'
 import { findNode } from './traceback-node.ts'
+import { prefixLength, withoutPrefix } from './traceback-prefix.ts'
 import { findPython } from './traceback-python.ts'
+import { findRust } from './traceback-rust.ts'
 import type { Traceback } from './traceback-shape.ts'
 
 const MAX_LINE = 65_536
-const FINGERPRINT_FRAMES = 20
 
 /** All tracebacks in `lines`, in order, never overlapping. */
 export function findTracebacks(lines: readonly string[]): Traceback[] {
-  const clean = lines.map(line => (line.endsWith('\r') ? line.slice(0, -1) : line))
+  const clean = lines.map(plain)
   const found: Traceback[] = []
   let index = 0
   while (index < clean.length) {
-    const line = clean[index] as string
-    const one =
-      line.length > MAX_LINE
-        ? null
-        : (inJson(line, index) ?? findPython(clean, index) ?? findNode(clean, index))
+    const one = findAt(clean, index) ?? behindPrefix(clean, index) ?? cutOff(clean, index)
     if (one) found.push(one)
     index = one ? one.lastLine : index + 1
   }
   return found
 }
 
-/**
- * The text whose hash is the fingerprint: equal for equal crashes, whatever the line numbers, addresses and
- * messages are.
- */
-export function fingerprintText(one: Traceback): string {
-  const frames = one.frames.slice(-FINGERPRINT_FRAMES).map(frame => `${frame.file}:${frame.function ?? ''}`)
-  return [one.language, one.type, one.rootCause ?? '', ...frames].join('\n')
+/** Without the carriage return and the colours; a line that is too long says nothing. */
+function plain(line: string): string {
+  if (line.length > MAX_LINE) return ''
+  const text = line.endsWith('\r') ? line.slice(0, -1) : line
+  return text.includes('\u001b') ? text.replace(/\u001b\[[\d;]{0,20}m/g, '') : text
 }
 
-/** A line with everything that varies between two equal failures taken out; at most 300 characters. */
-export function lineTemplate(line: string): string {
-  return line
-    .slice(0, 600)
-    .replace(/^\[?\d{4}-\d\d-\d\d[T ][\d:.,+Z-]+\]?\s*/, '')
-    .replace(/\b0x[0-9a-f]+\b/gi, '<*>')
-    .replace(/\b[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b/gi, '<*>')
-    .replace(/\d+(?:[.,:]\d+)*/g, '<*>')
-    .slice(0, 300)
+function findAt(lines: readonly string[], index: number): Traceback | null {
+  const line = lines[index] as string
+  if (line === '') return null
+  return inJson(line, index) ?? inText(lines, index)
 }
 
-const JSON_KEYS = ['err', 'error', 'exception', 'exc_info', 'traceback', 'stack', 'stack_trace']
+function inText(lines: readonly string[], index: number): Traceback | null {
+  return (
+    findPython(lines, index) ??
+    findGo(lines, index) ??
+    findRust(lines, index) ??
+    findJava(lines, index) ??
+    findNode(lines, index)
+  )
+}
 
-/** A structured log line (pino, structlog, python-json-logger) that carries a stack in one of its values. */
+function behindPrefix(lines: readonly string[], index: number): Traceback | null {
+  if (lines[index] === '') return null
+  const length = prefixLength(lines, index)
+  return length === null ? null : inText(withoutPrefix(lines, index, length), index)
+}
+
+/** Only the end of the output is read: a Python traceback may have lost its header there. */
+function cutOff(lines: readonly string[], index: number): Traceback | null {
+  if (index > 0 || !/^ {2,6}\S/.test(lines[0] as string)) return null
+  const one = findPython(['Traceback (most recent call last):', ...lines], 0)
+  return one && { ...one, lastLine: one.lastLine - 1 }
+}
+
+const JSON_KEYS = [
+  ...['err', 'error', 'exception', 'exc_info', 'traceback', 'stack', 'stack_trace'],
+  ...['stackTrace', 'stacktrace', 'error.stack_trace', 'thrown'],
+]
+const JSON_STACK = /"(?:stack|exc_info|exception|traceback|(?:error\.)?stack_?trace)"/i
+
+/** A structured log line (pino, structlog, logstash) that carries a stack in one of its values. */
 function inJson(line: string, index: number): Traceback | null {
-  if (!line.startsWith('{') || !/"(?:stack|exc_info|exception|traceback|stack_trace)"/.test(line)) return null
+  if (!line.startsWith('{') || !JSON_STACK.test(line)) return null
   let record: unknown
   try {
     record = JSON.parse(line)
@@ -67,8 +86,9 @@ function inJson(line: string, index: number): Traceback | null {
 
 function inValue(value: unknown, index: number): Traceback | null {
   if (value !== null && typeof value === 'object') {
-    const { stack, type, message } = value as Record<string, unknown>
-    const one = inValue(stack, index)
+    const { stack, stack_trace, stacktrace, type, message } = value as Record<string, unknown>
+    const text = [stack, stack_trace, stacktrace].find(one => typeof one === 'string')
+    const one = inValue(text, index)
     if (!one) return null
     return {
       ...one,
@@ -77,9 +97,9 @@ function inValue(value: unknown, index: number): Traceback | null {
     }
   }
   if (typeof value !== 'string') return null
-  const lines = value.split('\n')
+  const lines = value.split('\n').map(plain)
   for (let at = 0; at < lines.length; at++) {
-    const one = findPython(lines, at) ?? findNode(lines, at)
+    const one = inText(lines, at)
     if (one) return { ...one, firstLine: index + 1, lastLine: index + 1 }
   }
   return null

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { redactor } from '../../core/redact.ts'
-import { makeDossier } from './dossier.ts'
+import { makeDossier, OUTPUT_MAX_BYTES } from './dossier.ts'
 
 const exit = (code: number | null, signal: string | null = null) => ({
   known: true,
@@ -59,4 +59,47 @@ test('no secret reaches a dossier', () => {
 test('a megabyte-long line and bytes that are no text do no harm', () => {
   const dossier = makeDossier(exit(1), `${'x'.repeat(1_000_000)}\n\u0000\ufffd\u001b[31m`, redact)
   assert.ok(JSON.stringify(dossier).length < 10_000)
+})
+
+test('a secret is masked before anything is cut, so that no half of it stays', () => {
+  const secret = 'hunter2-secret'
+  const line = `${'x'.repeat(2000 - 6)}${secret}`
+  const dossier = makeDossier(exit(1), `${line}\n`, redact)
+  assert.ok(!JSON.stringify(dossier).includes('hunter'), dossier.lines[0]?.slice(-20) ?? '')
+})
+
+test('a secret that the beginning of the output cuts in half goes with its line', () => {
+  const output = `er2-secret is my key\n${'heartbeat\n'.repeat(OUTPUT_MAX_BYTES / 10)}`
+  const dossier = makeDossier(exit(1), output.slice(0, OUTPUT_MAX_BYTES), redact)
+  assert.ok(!JSON.stringify(dossier).includes('er2-secret'))
+  const short = makeDossier(exit(1), 'first line\nlast line\n', redact)
+  assert.deepEqual(short.lines, ['first line', 'last line'])
+})
+
+test('a private key of many lines never reaches the last lines', () => {
+  const body = 'canaryQUJD0123456789\n'.repeat(20)
+  const key = `-----BEGIN RSA PRIVATE KEY-----\n${body}-----END RSA PRIVATE KEY-----`
+  const dossier = makeDossier(exit(1), `loaded\n${key}\n${traceback(1, 'x')}`, redact)
+  assert.ok(!JSON.stringify(dossier).includes('canary'))
+  assert.equal(dossier.exceptionType, 'ValueError')
+})
+
+test('a long report keeps both ends', () => {
+  const goroutine = (n: number) => `goroutine ${n} [select]:\nmain.wait()\n\t/srv/bot/wait.go:${n} +0x1\n`
+  const others = Array.from({ length: 900 }, (_, n) => goroutine(n + 2)).join('\n')
+  const output = `panic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/srv/bot/main.go:3 +0x1\n\n${others}`
+  const dossier = makeDossier(exit(2), output, redact)
+  assert.deepEqual(dossier.frame, { file: '/srv/bot/main.go', line: 3, function: 'main.main' })
+  const kept = dossier.traceback?.split('\n') ?? []
+  assert.equal(kept[0], 'panic: boom')
+  assert.match(kept.at(-1) ?? '', /wait\.go:901/)
+  assert.ok(kept.length <= 201 && kept.some(line => /^… \d+ lines …$/.test(line)))
+})
+
+test('a panic in a destructor does not hide the one that it came from', () => {
+  const output =
+    "thread 'main' panicked at src/main.rs:20:33:\nfirst\nnote: run with `RUST_BACKTRACE=1`\n\n" +
+    "thread 'main' panicked at library/core/src/panicking.rs:233:5:\npanic in a destructor during cleanup\n" +
+    'thread caused non-unwinding panic. aborting.\n'
+  assert.equal(makeDossier(exit(null, 'SIGABRT'), output, redact).message, 'first')
 })

@@ -1,10 +1,12 @@
 /**
  * Makes the dossier of one exit from the last output of that run: traceback, last 50 lines, fingerprint.
- * Redacts everything before it leaves this file. Pure but for the hash.
+ * Redacts the output first, whole and before anything is cut or searched: half a secret is one too, and so is
+ * a key of many lines. Pure but for the hash.
  */
 import { createHash } from 'node:crypto'
 import type { Redactor } from '../../core/redact.ts'
-import { findTracebacks, fingerprintText, lineTemplate } from '../../core/traceback.ts'
+import { findTracebacks } from '../../core/traceback.ts'
+import { fingerprintText, lineTemplate } from '../../core/traceback-fingerprint.ts'
 import type { Traceback } from '../../core/traceback-shape.ts'
 import type { DossierDraft } from './draft.ts'
 
@@ -18,8 +20,12 @@ export interface ExitFacts {
 /** How much of a run's output is read for its dossier. */
 export const OUTPUT_MAX_BYTES = 256 * 1024
 const LINES_KEPT = 50
-const LINES_SEARCHED = 3000
+const LINES_SEARCHED = 20_000
 const LINE_MAX = 2000
+const MESSAGE_MAX = 4000
+/** Of a long traceback both ends are kept: where it was raised, and what it is or what caused it. */
+const TRACEBACK_HEAD = 120
+const TRACEBACK_TAIL = 80
 /** A traceback further than this from the end was survived, and is not what ended the run. */
 const MAX_LINES_AFTER = 50
 /** These come from outside: what the module logged last says nothing about why. */
@@ -27,32 +33,47 @@ const FROM_OUTSIDE = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'])
 
 /** `output`: the end of the run's own output (and of no other run's), as text. */
 export function makeDossier(exit: ExitFacts, output: string, redact: Redactor): DossierDraft {
-  const all = output.split('\n').slice(-LINES_SEARCHED)
+  const all = redact(wholeLines(output)).split('\n').slice(-LINES_SEARCHED)
   if (all.at(-1) === '') all.pop()
   const one = fatal(exit, all)
-  const lines = all.slice(-LINES_KEPT).map(line => redact(clip(line)))
-  const text = one
-    ? all
-        .slice(one.firstLine - 1, one.lastLine)
-        .slice(-200)
-        .map(clip)
-        .join('\n')
-    : null
   return {
     fingerprint: fingerprintOf(exit, one, all),
     exceptionType: one?.type ?? null,
-    message: one?.message == null ? null : redact(one.message.slice(0, 4000)),
+    message: one?.message?.slice(0, MESSAGE_MAX) ?? null,
     rootCause: one?.rootCause ?? null,
     frame: one?.frame ?? null,
-    traceback: text === null ? null : redact(text),
-    lines,
+    traceback: one
+      ? bothEnds(all.slice(one.firstLine - 1, one.lastLine))
+          .map(clip)
+          .join('\n')
+      : null,
+    lines: all.slice(-LINES_KEPT).map(clip),
   }
+}
+
+/** Output that was cut to its end begins inside a line, perhaps inside a secret: that piece goes. */
+function wholeLines(output: string): string {
+  if (output.length < OUTPUT_MAX_BYTES / 4 || Buffer.byteLength(output) < OUTPUT_MAX_BYTES) return output
+  const newline = output.indexOf('\n')
+  return newline < 0 ? '' : output.slice(newline + 1)
+}
+
+function bothEnds(lines: readonly string[]): readonly string[] {
+  const left = lines.length - TRACEBACK_HEAD - TRACEBACK_TAIL
+  if (left <= 0) return lines
+  return [...lines.slice(0, TRACEBACK_HEAD), `… ${left} lines …`, ...lines.slice(-TRACEBACK_TAIL)]
 }
 
 function fatal(exit: ExitFacts, lines: readonly string[]): Traceback | null {
   if (exit.signal !== null && FROM_OUTSIDE.has(exit.signal)) return null
-  const last = findTracebacks(lines).at(-1)
+  const found = findTracebacks(lines)
+  const last = found.findLast(one => !isAftermath(one)) ?? found.at(-1)
   return last && lines.length - last.lastLine <= MAX_LINES_AFTER ? last : null
+}
+
+/** Rust's own panic about a panic that came at a bad time: the one before it says more. */
+function isAftermath(one: Traceback): boolean {
+  return one.language === 'rust' && /^panic in a (?:destructor|function that cannot)/.test(one.message ?? '')
 }
 
 function fingerprintOf(exit: ExitFacts, one: Traceback | null, lines: readonly string[]): string {
