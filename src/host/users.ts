@@ -1,5 +1,6 @@
 /**
- * Accounts of this host, read from /etc/passwd: enough to run a module as somebody else.
+ * Accounts of this host, read from /etc/passwd: enough to run a module as somebody else. Accounts that only a
+ * directory service knows are not seen.
  */
 import { readFileSync } from 'node:fs'
 
@@ -11,12 +12,18 @@ export interface User {
   readonly shell: string
 }
 
-/** By name or numeric id; null when there is none. */
-export function findUser(nameOrId: string): User | null {
-  for (const line of readFileSync('/etc/passwd', 'utf8').split('\n')) {
-    const [name, , uid, gid, , home, shell] = line.split(':')
-    if (name === undefined || uid === undefined || (name !== nameOrId && uid !== nameOrId)) continue
-    return { name, uid: Number(uid), gid: Number(gid), home: home ?? '/', shell: shell || '/bin/sh' }
-  }
-  return null
+/** By name, else by numeric id; null when there is none. Throws what reading said. */
+export function findUser(nameOrId: string, passwd = '/etc/passwd'): User | null {
+  const users = readFileSync(passwd, 'utf8')
+    .split('\n')
+    .flatMap(line => userOf(line) ?? [])
+  return (
+    users.find(user => user.name === nameOrId) ?? users.find(user => String(user.uid) === nameOrId) ?? null
+  )
+}
+
+function userOf(line: string): User | null {
+  const [name, , uid, gid, , home, shell] = line.split(':')
+  if (!name || !/^\d+$/.test(uid ?? '') || !/^\d+$/.test(gid ?? '')) return null
+  return { name, uid: Number(uid), gid: Number(gid), home: home || '/', shell: shell || '/bin/sh' }
 }
