@@ -18,6 +18,8 @@ export class Follow {
   readonly #wakers = new Set<() => void>()
   readonly #onChange: OnChange[] = []
   readonly #onEvent: ((event: FleetEvent) => void)[] = []
+  /** Pushes that wait for an answer to be taken; null: none is awaited. */
+  #held: Push[] | null = null
 
   private constructor(keeper: KeeperClient, document: StatusDocument) {
     this.keeper = keeper
@@ -49,15 +51,29 @@ export class Follow {
 
   /**
    * Asks for everything anew: after an answer, so that what is awaited is never judged by what was before.
+   * Pushes are taken after it: one that is newer may be read in the same moment, and must not be lost to it.
+   * One that is older is the last word on its module all the same, since every change is pushed.
    */
   async refresh(): Promise<void> {
-    const { modules, ...head } = (await this.keeper.ask({ ask: 'state' })) as StatusDocument
+    this.#held ??= []
+    try {
+      this.#replace((await this.keeper.ask({ ask: 'state' })) as StatusDocument)
+    } finally {
+      const held = this.#held ?? []
+      this.#held = null
+      // What was said of a module that is not there any more must not bring it back.
+      for (const push of held)
+        if (push.push !== 'module' || this.views.has(push.module.name)) this.#push(push)
+    }
+    this.#wake()
+  }
+
+  #replace({ modules, ...head }: StatusDocument): void {
     this.head = head
     for (const name of [...this.views.keys()]) {
       if (!modules.some(module => module.name === name)) this.views.delete(name)
     }
     for (const module of modules) this.#take(module)
-    this.#wake()
   }
 
   /** Waits until `check` holds; checked at once and after every change. `stop` ends the wait from outside. */
@@ -90,6 +106,10 @@ export class Follow {
   }
 
   #push(push: Push): void {
+    if (this.#held) {
+      this.#held.push(push)
+      return
+    }
     if (push.push === 'module') this.#take(push.module)
     else if (push.push === 'fleet') this.head = push.fleet
     else if (push.push === 'event') for (const callback of this.#onEvent) callback(push.event)

@@ -121,7 +121,7 @@ async function waitForKeeper(
     const left = deadline - performance.now()
     const keeper = await attempt(context.stateDir(), Math.max(left, 1))
     if (keeper !== null) return keeper
-    if (left <= 0) return start === null ? failSilent(context) : null
+    if (left <= 0) return start === null ? failSilent(context) : failUnseen(context, candidate)
     if (start === null && lockHolder(context.stateDir().keeperLock) === null) return null
     if (start !== null && (candidate === null || candidate.retryAt <= performance.now()))
       candidate = follow(start())
@@ -132,6 +132,8 @@ async function waitForKeeper(
 }
 
 interface Candidate {
+  /** The last one found the lock taken. */
+  beaten: boolean
   retryAt: number
   failure: string | null
   readonly ended: Promise<unknown>
@@ -141,11 +143,12 @@ function follow(launched: Launched): Candidate {
   const ended = launched.ended.then(end => {
     // Killed, or beaten to the lock: look again shortly. Any other end is a keeper that cannot start.
     if (end.error !== null) candidate.failure = `The keeper could not be started: ${end.error}`
-    else if (end.signal !== null || end.code === LOCK_HELD || end.code === 0)
+    else if (end.signal !== null || end.code === LOCK_HELD || end.code === 0) {
+      candidate.beaten = end.code === LOCK_HELD
       candidate.retryAt = performance.now() + 200
-    else candidate.failure = `The keeper ended with exit ${end.code} instead of starting`
+    } else candidate.failure = `The keeper ended with exit ${end.code} instead of starting`
   })
-  const candidate: Candidate = { retryAt: Number.POSITIVE_INFINITY, failure: null, ended }
+  const candidate: Candidate = { beaten: false, retryAt: Number.POSITIVE_INFINITY, failure: null, ended }
   return candidate
 }
 
@@ -177,6 +180,17 @@ async function attempt(state: StateDir, timeoutMs: number): Promise<KeeperClient
   }
 }
 
+/** Processes of another container are not shown in /proc/locks of this one, but their locks hold. */
+function failUnseen(context: CliContext, candidate: Candidate | null): null {
+  const { dir, keeperLock } = context.stateDir()
+  if (candidate?.beaten !== true || lockHolder(keeperLock) !== null) return null
+  throw new MarkError(
+    'MARK_LOCK_HELD',
+    `Somebody who cannot be seen from here keeps the fleet of ${dir}.`,
+    'is the directory shared with another container or host? Each fleet needs a state directory of its own.',
+  )
+}
+
 function failSilent(context: CliContext): never {
   throw silent(context.stateDir(), 'A keeper holds the lock but does not answer')
 }
@@ -192,8 +206,11 @@ function silent(state: StateDir, what: string): MarkError {
 
 function lastLines(path: string, count: number): string {
   try {
-    const text = readFileSync(path, 'utf8').slice(-4096).trim()
-    return text.split('\n').slice(-count).map(visible).join(' | ')
+    const lines = readFileSync(path, 'utf8').slice(-4096).trim().split('\n')
+    // Of a crash the line that names it, not the end of its trace.
+    const crash = lines.findLast(line => /^(?:\w*Error|error\[\w+\])\b.*:/.test(line))
+    const telling = crash === undefined ? lines.slice(-count) : [crash]
+    return telling.map(visible).join(' | ')
   } catch {
     return ''
   }

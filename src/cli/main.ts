@@ -7,9 +7,12 @@ import { userInfo } from 'node:os'
 import type { Border } from './context.ts'
 import { runCli } from './program.ts'
 
+// The end of process 1 is the end of its container: it loses its voice, or a duty, before it loses the fleet.
+const isInit = process.pid === 1
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  stream.on('error', (error: NodeJS.ErrnoException) => isInit || process.exit(error.code === 'EPIPE' ? 0 : 1))
 }
+if (isInit) process.on('uncaughtException', error => console.error(`error[MARK_INTERNAL]: ${error.stack}`))
 
 const uid = process.geteuid?.() ?? 0
 const border: Border = {

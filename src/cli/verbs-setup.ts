@@ -4,11 +4,12 @@
  */
 import type { Command } from 'commander'
 import { MarkError } from '../core/errors.ts'
-import { choiceOption, type Go } from './options.ts'
+import { choiceOption, durationOption, type Go } from './options.ts'
 
 export function addSetupVerbs(program: Command, go: Go): void {
   addConfigVerbs(program, go)
   addInstall(program, go)
+  addUpgrade(program, go)
   addCompletion(program, go)
   addMissing(program)
 }
@@ -70,6 +71,29 @@ function addInstall(program: Command, go: Go): void {
     )
 }
 
+function addUpgrade(program: Command, go: Go): void {
+  interface Given {
+    readonly check?: boolean
+    readonly force?: boolean
+    readonly timeout?: number
+  }
+  program
+    .command('upgrade')
+    .description('make this version keep the fleet, in place: no module notices')
+    .option('--check', 'prove that it could, change nothing')
+    .option('--force', 'also when the keeper is of this version already')
+    .option('--timeout <duration>', 'how long to wait (default: 1m)', durationOption)
+    .action(({ check, force, timeout }: Given) =>
+      go(async context =>
+        (await import('./commands/upgrade.ts')).upgrade(context, {
+          check: check === true,
+          force: force === true,
+          timeoutMs: timeout ?? 60_000,
+        }),
+      ),
+    )
+}
+
 function addCompletion(program: Command, go: Go): void {
   program
     .command('completion')
@@ -102,7 +126,6 @@ const MISSING = [
   'notify',
   'top',
   'import',
-  'upgrade',
   'deploy',
   'token',
 ]

@@ -44,8 +44,20 @@ export type Ask =
    * gone.
    */
   | { readonly ask: 'down'; readonly by: string }
-  /** Ends the grace of every stop under way (second Ctrl-C). */
-  | { readonly ask: 'hurry'; readonly by: string }
+  /**
+   * Become another version in place: absolute paths of its Node and its keeper's main file. Answer {} once
+   * that version is being proven. Then comes either the event `upgrade_refused`, or the connection closes and
+   * the same process serves again. Errors (nothing touched): MARK_BUSY, MARK_REFUSED, MARK_UNSUPPORTED.
+   */
+  | {
+      readonly ask: 'upgrade'
+      readonly node: string
+      readonly main: string
+      readonly version: string
+      readonly by: string
+    }
+  /** Ends the grace of every stop under way (second Ctrl-C), or of the stops of these modules alone. */
+  | { readonly ask: 'hurry'; readonly by: string; readonly modules?: readonly string[] }
   /**
    * A latch file was written by the caller or is to be written: answer { id } once it is durable and stopping
    * began.
@@ -99,6 +111,7 @@ const ASKS: ReadonlySet<string> = new Set<Ask['ask']>([
   'hold',
   'unhold',
   'down',
+  'upgrade',
   'hurry',
   'kill',
   'release',
@@ -152,7 +165,8 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
   hold: target,
   unhold: target,
   down: { by: text },
-  hurry: { by: text },
+  upgrade: { node: text, main: text, version: text, by: text },
+  hurry: { by: text, modules: value => value === undefined || texts(value) },
   kill: {
     kill_id: text,
     scope: text,

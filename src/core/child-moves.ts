@@ -129,7 +129,8 @@ export function markExited(child: Child, exit: Exit, now: Instant): Step {
 
 function exitReason(child: Child, exit: Exit): string {
   const unasked = exit.code === 0 && child.spec.kind === 'service' ? ' nobody asked for' : ''
-  return `${describeExit(exit)}${unasked}`
+  const refused = exit.refusal === undefined ? '' : `: it could not be started: ${exit.refusal}`
+  return `${describeExit(exit)}${unasked}${refused}`
 }
 
 /** All of a run is gone that ended by itself: what its exit means. */
@@ -137,6 +138,10 @@ export function conclude(child: Child, event: EventOf<'swept'>, now: Instant, ch
   const exit = child.run?.exit
   if (!exit) return [child, []]
   const reason = exitReason(child, exit)
+  if (exit.oom && child.spec.limits.onMemory === 'hold') {
+    const held = `${reason}; limits.on_memory is hold`
+    return toHeld(child, { reason: held, by: 'limits', atWallMs: now.wallMs, kill: event.latched })
+  }
   const verdict = judge(exit, child.spec.kind, event.latched !== null)
   switch (verdict.kind) {
     case 'completed':

@@ -18,6 +18,10 @@ const GOOD: Facts = {
   openFiles: 65_536,
   systemd: true,
   clockSynchronized: true,
+  container: null,
+  init: 'systemd',
+  mayTrace: true,
+  tasks: null,
   root: true,
   unsafe: null,
 }
@@ -53,4 +57,15 @@ test('what it can live without is degraded, with a sentence', () => {
   ] as const) {
     assert.equal(verdict(check, facts), 'degraded', check)
   }
+})
+
+test('in a container it is said what a container lacks, and nothing of it elsewhere', () => {
+  const docker = { container: 'docker', init: 'node', systemd: false } as const
+  assert.equal(verdict('process 1', docker), 'ok')
+  assert.equal(verdict('process 1', { ...docker, init: 'sh' }), 'degraded')
+  assert.equal(verdict('ptrace', { ...docker, mayTrace: false }), 'degraded')
+  assert.equal(verdict('ptrace', { ...docker, mayTrace: false, root: false }), undefined)
+  assert.equal(verdict('tasks', { ...docker, tasks: 64 }), 'degraded')
+  assert.equal(verdict('systemd', docker), undefined)
+  assert.equal(verdict('process 1', { mayTrace: false, tasks: 10 }), undefined)
 })

@@ -10,12 +10,13 @@ export interface Finding {
   readonly text: string
 }
 
-export interface Facts {
+/** What a host is, as it shows itself; null: it does not. */
+export interface HostFacts {
   readonly kernel: string
   readonly nodeVersion: string
-  readonly pinned: boolean
   readonly libcLoads: boolean
   readonly pidfd: boolean
+  /** `flock -F` of util-linux: replaces itself by what it locks for. */
   readonly flockNoFork: boolean | null
   readonly setpriv: string | null
   readonly cgroup: 'v2' | 'hybrid' | 'v1' | 'none'
@@ -25,14 +26,32 @@ export interface Facts {
   readonly inotifyWatches: number | null
   readonly openFiles: number | null
   readonly systemd: boolean
+  /** null: nobody on this host tells. */
   readonly clockSynchronized: boolean | null
+  /** What kind of container this is; null: none that shows itself. */
+  readonly container: string | null
+  /** Name of process 1. */
+  readonly init: string | null
+  /** CAP_SYS_PTRACE: root without it sees neither exits nor environments of other users' processes. */
+  readonly mayTrace: boolean
+  /** Most tasks that may live here at once. */
+  readonly tasks: number | null
+}
+
+export interface Facts extends HostFacts {
+  readonly pinned: boolean
   readonly root: boolean
   /** Why others could change what runs here; null: they cannot. */
   readonly unsafe: string | null
 }
 
 export function diagnose(facts: Facts): Finding[] {
-  return [...processFindings(facts), ...resourceFindings(facts), ...placeFindings(facts)]
+  return [
+    ...processFindings(facts),
+    ...containerFindings(facts),
+    ...resourceFindings(facts),
+    ...placeFindings(facts),
+  ]
 }
 
 function processFindings(facts: Facts): Finding[] {
@@ -62,7 +81,8 @@ function processFindings(facts: Facts): Finding[] {
     say(
       'koffi',
       'degraded',
-      'koffi cannot be loaded: no subreaper, no pidfds, no notify sockets. Reinstall mark-keeper.',
+      'koffi cannot be loaded: no sd_notify, no pidfds, no log ring, no upgrade in place, no real money. ' +
+        'Reinstall mark-keeper.',
     )
   if (facts.pidfd) say('pidfd', 'ok', 'processes are held by pidfd.')
   else say('pidfd', 'degraded', 'no pidfds: adopted runs are watched through /proc.')
@@ -79,6 +99,30 @@ function processFindings(facts: Facts): Finding[] {
     )
   return found
 }
+
+/** Nothing where there is no container. */
+function containerFindings(facts: Facts): Finding[] {
+  if (facts.container === null) return []
+  const found: Finding[] = []
+  const say = (check: string, verdict: Verdict, text: string): void =>
+    void found.push({ check, verdict, text })
+  const init = facts.init ?? 'unknown'
+  if (/^(?:sh|bash|dash|ash)$/.test(init))
+    say('process 1', 'degraded', `${init}: it passes no signal on. Start MARK with \`exec mark up\`.`)
+  else say('process 1', 'ok', `${init}, in a container (${facts.container}).`)
+  if (facts.root && !facts.mayTrace)
+    say(
+      'ptrace',
+      'degraded',
+      'CAP_SYS_PTRACE is missing: of modules with `user:` less can be seen. Give it: cap_add: [SYS_PTRACE].',
+    )
+  if (facts.tasks !== null && facts.tasks < MANY_TASKS)
+    say('tasks', 'degraded', `at most ${facts.tasks}: MARK itself needs about 50. Raise pids_limit.`)
+  return found
+}
+
+/** Node has about a dozen threads a process, and MARK is three of them and a command now and then. */
+const MANY_TASKS = 100
 
 function resourceFindings(facts: Facts): Finding[] {
   const found: Finding[] = []
@@ -142,7 +186,9 @@ function placeFindings(facts: Facts): Finding[] {
     )
   if (facts.unsafe !== null) say('permissions', 'missing', facts.unsafe)
   else say('permissions', 'ok', 'nobody else can change what runs here.')
-  if (facts.systemd) say('systemd', 'ok', 'runs here: `mark install` starts the fleet at boot.')
+  if (facts.container !== null && !facts.systemd)
+    say('at boot', 'ok', 'the restart policy of the container starts the fleet.')
+  else if (facts.systemd) say('systemd', 'ok', 'runs here: `mark install` starts the fleet at boot.')
   else say('systemd', 'degraded', 'does not run here: nothing starts the fleet after a reboot by itself.')
   return found
 }

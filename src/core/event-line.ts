@@ -22,6 +22,8 @@ const PHRASES: Readonly<Partial<Record<FleetEvent['kind'], (data: Data) => strin
     `${text(data.id)} ${text(data.level)} of ${text(data.scope)} by ${text(data.by)}${because(data)}`,
   released: data => `${text(data.id)} by ${text(data.by)}${because(data)}`,
   status: data => text(data.text),
+  upgraded: data => `${text(data.from)} -> ${text(data.to)} by ${text(data.by)}`,
+  upgrade_refused: data => `${text(data.from)} -> ${text(data.to)} by ${text(data.by)}${because(data)}`,
 }
 
 function exitPhrase(data: Data): string {

@@ -12,6 +12,8 @@ export interface Exit {
   readonly oom: boolean | null
   /** Which evidence told: `wait`, `zombie`, `pidfd`, `daemon`, `closing` or `none`. */
   readonly evidence: 'wait' | 'zombie' | 'pidfd' | 'daemon' | 'closing' | 'none'
+  /** It ended before it was the module: why it could not become it. */
+  readonly refusal?: string
 }
 
 /** `last_exit` of SPEC 4, as `mark status --json` shows it. */

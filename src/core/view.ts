@@ -112,6 +112,8 @@ export interface FleetEvent {
 export type EventKind =
   | 'keeper_started' // data: pid, version, adopted (count), boot (true after a reboot or `up`)
   | 'keeper_stopped'
+  | 'upgraded' // data: from, to, by; the same process goes on as another version
+  | 'upgrade_refused' // data: from, to, by, code, reason; the version before goes on
   | 'plan_applied' // data: by, changes [{module, change, reason}]
   | 'started' // data: pid, start_reason, attempt, log_offset (logical, bytes)
   | 'start_refused' // data: why

@@ -4,27 +4,10 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { release } from 'node:os'
 import { delimiter, join } from 'node:path'
+import type { HostFacts } from '../core/diagnosis.ts'
+import { nameOfInit } from './init-role.ts'
 import { runCommand } from './launch.ts'
 import { loadLibc } from './libc.ts'
-
-export interface HostFacts {
-  readonly kernel: string
-  readonly nodeVersion: string
-  readonly libcLoads: boolean
-  readonly pidfd: boolean
-  /** `flock -F` of util-linux: replaces itself by what it locks for. */
-  readonly flockNoFork: boolean | null
-  readonly setpriv: string | null
-  readonly cgroup: 'v2' | 'hybrid' | 'v1' | 'none'
-  readonly fileSystem: string | null
-  readonly freeBytes: number | null
-  readonly inotifyInstances: number | null
-  readonly inotifyWatches: number | null
-  readonly openFiles: number | null
-  readonly systemd: boolean
-  /** null: nobody on this host tells. */
-  readonly clockSynchronized: boolean | null
-}
 
 /** `dir`: where the state lies, or will lie. */
 export async function inspectHost(dir: string, path: string): Promise<HostFacts> {
@@ -47,6 +30,10 @@ export async function inspectHost(dir: string, path: string): Promise<HostFacts>
     openFiles: openFileLimit(),
     systemd,
     clockSynchronized: clock?.code === 0 ? clock.stdout.trim() === 'yes' : null,
+    container: containerKind(),
+    init: nameOfInit(),
+    mayTrace: mayTrace(),
+    tasks: taskLimit(),
   }
 }
 
@@ -72,6 +59,28 @@ function cgroupKind(): HostFacts['cgroup'] {
   if (existsSync('/sys/fs/cgroup/cgroup.controllers')) return 'v2'
   if (existsSync('/sys/fs/cgroup/unified/cgroup.procs')) return 'hybrid'
   return existsSync('/sys/fs/cgroup/memory') || existsSync('/sys/fs/cgroup/cpu') ? 'v1' : 'none'
+}
+
+/** Each engine leaves a file or a variable of process 1. */
+function containerKind(): string | null {
+  if (existsSync('/.dockerenv')) return 'docker'
+  if (existsSync('/run/.containerenv')) return 'podman'
+  if (existsSync('/var/run/secrets/kubernetes.io')) return 'kubernetes'
+  return /(?:^|\0)container=([\w-]+)/.exec(read('/proc/1/environ') ?? '')?.[1] ?? null
+}
+
+const CAP_SYS_PTRACE = 19n
+
+function mayTrace(): boolean {
+  const set = /^CapEff:\t([0-9a-f]+)/m.exec(read('/proc/self/status') ?? '')?.[1]
+  return set !== undefined && ((BigInt(`0x${set}`) >> CAP_SYS_PTRACE) & 1n) === 1n
+}
+
+/** As a container sees its own cgroup; null: no limit, or none that is shown. */
+function taskLimit(): number | null {
+  const text = read('/sys/fs/cgroup/pids.max') ?? read('/sys/fs/cgroup/pids/pids.max')
+  const limit = Number(text?.trim())
+  return text !== null && Number.isSafeInteger(limit) ? limit : null
 }
 
 const FILE_SYSTEMS: Readonly<Record<number, string>> = {

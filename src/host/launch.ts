@@ -46,15 +46,43 @@ export interface CommandResult {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
+  /** It ran out of time, and was killed. */
+  readonly late: boolean
+}
+
+export interface CommandOptions {
+  readonly timeoutMs: number
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Runs argv to its end, at most `timeoutMs`; output is capped at 1 MB. Never rejects. */
 export function runCommand(argv: readonly [string, ...string[]], timeoutMs: number): Promise<CommandResult> {
+  return startCommand(argv, { timeoutMs }).result
+}
+
+/** As `runCommand`, for who must know its process meanwhile. */
+export function startCommand(
+  argv: readonly [string, ...string[]],
+  { timeoutMs, cwd, env }: CommandOptions,
+): { readonly pid: number | null; readonly result: Promise<CommandResult> } {
   const [file, ...args] = argv
-  return new Promise(resolve => {
-    execFile(file, args, { timeout: timeoutMs, maxBuffer: 1 << 20 }, (error, stdout, stderr) => {
+  let pid: number | null = null
+  const result = new Promise<CommandResult>(resolve => {
+    const child = execFile(file, args, { maxBuffer: 1 << 20, cwd, env }, (error, stdout, stderr) => {
+      clearTimeout(timer)
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null
-      resolve({ code, stdout, stderr: stderr || (code === null ? (error?.message ?? '') : '') })
+      const said = stderr || (code === null ? (error?.message ?? '') : '')
+      resolve({ code, stdout, stderr: said, late: false })
     })
+    pid = child.pid ?? null
+    // Not execFile's own: that waits for whoever else still holds the pipes.
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL')
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      resolve({ code: null, stdout: '', stderr: `no end within ${timeoutMs / 1000} s`, late: true })
+    }, timeoutMs)
   })
+  return { pid, result }
 }

@@ -289,7 +289,8 @@ function checkPath(path: string): void {
 
 function connectError(path: string, error: Error): MarkError {
   const code = errnoOf(error)
-  if (code === 'ENOENT' || code === 'ECONNREFUSED') {
+  // ECONNRESET: it was still listening, and ended or changed before it took the connection.
+  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET') {
     return new MarkError('MARK_NOT_RUNNING', `Nobody listens on ${path}.`, 'Start the fleet with `mark up`.')
   }
   if (code === 'EACCES' || code === 'EPERM') {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import type { Run } from '../core/child.ts'
 import type { Exit } from '../core/exit.ts'
+import { Containment } from './containment.ts'
 import { loadLibc } from './libc.ts'
 import { LinuxProcesses } from './linux-processes.ts'
 import { readStat } from './proc.ts'
@@ -37,7 +38,7 @@ function listening(processes: LinuxProcesses): Promise<{ runId: string; exit: Ex
 }
 
 test('an adopted run tells its end', async () => {
-  const processes = new LinuxProcesses(loadLibc(), NO_FILES)
+  const processes = new LinuxProcesses(loadLibc(), NO_FILES, new Containment(null, 'test'))
   const ended = listening(processes)
   const { pid } = await stranger('sleep 100')
   const run = runOf(pid, readStat(pid)?.startTime ?? null)
@@ -49,7 +50,7 @@ test('an adopted run tells its end', async () => {
 })
 
 test('a process under a reused pid is neither adopted nor signalled', async () => {
-  const processes = new LinuxProcesses(loadLibc(), NO_FILES)
+  const processes = new LinuxProcesses(loadLibc(), NO_FILES, new Containment(null, 'test'))
   const { pid, parent } = await stranger('sleep 100')
   const startTime = readStat(pid)?.startTime as number
   const former = runOf(pid, startTime - 500)

@@ -7,12 +7,13 @@ import { closeSync } from 'node:fs'
 import type { Hook, Run } from '../core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
-import { trampoline } from '../core/trampoline.ts'
+import { trampoline, trampolineLacks, type TrampolineTools } from '../core/trampoline.ts'
 import { runHook, signalGroup, signalNumber, spawnByNode, type Spawned, spawnOwned } from './child-process.ts'
 import type { Libc } from './libc.ts'
 import { alive, allPids, environSays, isDead, readStat, zombieExit } from './proc.ts'
-import { killSurvivors, survivors } from './process-tree.ts'
-import type { Program } from './program-path.ts'
+import type { Containment } from './containment.ts'
+import { findProgram, type Program, type Refusal, whyNotStarted } from './program-path.ts'
+import { trampolineTools } from './trampoline-tools.ts'
 import { findUser } from './users.ts'
 import type { RunFiles } from './run-files.ts'
 import type { Hearing, Processes, SpawnAnswer, SpawnRequest } from '../core/world.ts'
@@ -31,6 +32,8 @@ interface Handle {
   readonly startTime: number | null
   /** Our own child: unreaped until libuv told, so its pid cannot be anybody else's. */
   readonly own: boolean
+  /** It went through the trampoline, and may have ended in it. */
+  trampolined: boolean
   pidfd: number | null
   watch: { close(): void } | null
   gone: boolean
@@ -41,15 +44,18 @@ interface Handle {
 export class LinuxProcesses implements Processes {
   readonly #libc: Libc | null
   readonly #files: RunFiles
+  readonly #containment: Containment
+  #tools: TrampolineTools | null = null
   readonly #handles = new Map<string, Handle>()
   readonly #hooks = new Set<number>()
   /** Pids that no sweep may touch: set by the world (successor). */
   others: () => readonly number[] = () => []
   #hearing: Hearing | null = null
 
-  constructor(libc: Libc | null, files: RunFiles) {
+  constructor(libc: Libc | null, files: RunFiles, containment: Containment) {
     this.#libc = libc
     this.#files = files
+    this.#containment = containment
   }
 
   listen(hearing: Hearing): void {
@@ -60,12 +66,19 @@ export class LinuxProcesses implements Processes {
     const opened = this.#files.prepare(request)
     if (!opened.ok) return opened
     try {
-      const program = { argv: command(request.spec), cwd: request.spec.workingDir, env: opened.env }
+      const { spec, runId } = request
+      const bare = { argv: spec.argv, cwd: spec.workingDir, env: opened.env }
+      const program = this.#wrap(spec, bare, runId)
+      if ('ok' in program) return program
       const spawned = this.#spawn(program, opened.logFd, request)
-      if (!spawned.ok) return spawned
+      if (!spawned.ok) {
+        this.#containment.forget(runId)
+        return spawned
+      }
       const { pid, startTime } = spawned
-      const run = { id: request.runId, pid, startTime, tag: request.tag } as Run
-      const handle = handleOf(run, request.spec.name, pid, startTime, true)
+      const run = { id: runId, pid, startTime, tag: request.tag } as Run
+      const handle = handleOf(run, spec.name, pid, startTime, true)
+      handle.trampolined = program !== bare
       this.#handles.set(run.id, handle)
       if (this.#libc) this.#watch(handle)
       this.#files.started(request, pid)
@@ -73,6 +86,32 @@ export class LinuxProcesses implements Processes {
     } finally {
       closeSync(opened.logFd)
     }
+  }
+
+  /** Through the trampoline where the spec asks for it; `runId`: with the groups of its limits. */
+  #wrap(spec: ModuleSpec, program: Program, runId: string | null): Program | Refusal {
+    if (!needsTrampoline(spec, runId)) return program
+    this.#tools ??= trampolineTools()
+    const user = spec.user === null ? null : findUser(spec.user)
+    const { ulimits, umask } = spec
+    const lacks = trampolineLacks({ user, ulimits }, this.#tools)
+    if (lacks !== null) return { ok: false, why: lacks, transient: false }
+    if (findProgram(program) === null) return whyNotStarted(program, null)
+    const groups =
+      runId === null
+        ? { ok: true as const, join: [] }
+        : this.#containment.prepare(runId, spec.name, spec.limits)
+    if (!groups.ok) return groups
+    const argv = trampoline({
+      argv: program.argv,
+      user,
+      umask,
+      ulimits,
+      join: groups.join,
+      variables: Object.keys(program.env),
+      tools: this.#tools,
+    })
+    return { ...program, argv }
   }
 
   #spawn(program: Program, logFd: number, { runId, tag }: SpawnRequest): Spawned {
@@ -105,6 +144,7 @@ export class LinuxProcesses implements Processes {
     if (this.#handles.has(run.id)) return { alive: true }
     const handle = handleOf(run, module ?? null, pid, startTime ?? stat.startTime, own)
     this.#handles.set(run.id, handle)
+    this.#containment.adopt(run.id, pid)
     this.#watch(handle)
     if (module !== undefined) this.#files.follow(module, run.id)
     return { alive: true }
@@ -128,7 +168,7 @@ export class LinuxProcesses implements Processes {
   kill(run: Run): void {
     this.signal(run, 'SIGKILL')
     const handle = this.#handles.get(run.id)
-    if (handle) killSurvivors(this.#remains(handle, true) ?? [], 'SIGKILL', this.#libc)
+    if (handle) this.#containment.end(run.id, this.#remains(handle, true) ?? [], 'SIGKILL')
   }
 
   sweep(run: Run, kill: boolean, signal: string): boolean {
@@ -136,9 +176,9 @@ export class LinuxProcesses implements Processes {
     this.#handles.set(run.id, handle)
     handle.gone = true
     handle.kill = kill
-    const left = this.#remains(handle, !handle.own)
+    const left = this.#remains(handle, this.#strays(handle))
     if (left?.length === 0) return true
-    killSurvivors(left ?? [], kill ? 'SIGKILL' : (signal as NodeJS.Signals), this.#libc)
+    this.#containment.end(run.id, left ?? [], kill ? 'SIGKILL' : (signal as NodeJS.Signals))
     this.#sweepOn(handle)
     return false
   }
@@ -156,11 +196,9 @@ export class LinuxProcesses implements Processes {
     const done = (ok: boolean, reason: string): void => this.#hearing?.hooked(child, hook, ok, reason)
     const environment = this.#files.environment(request.plan, spec, {}, null)
     if (!environment.ok) return setImmediate(done, false, environment.why) as unknown as undefined
-    const program = {
-      argv: command({ ...spec, argv: request.argv }),
-      cwd: spec.workingDir,
-      env: environment.env,
-    }
+    const bare = { argv: request.argv, cwd: spec.workingDir, env: environment.env }
+    const program = this.#wrap(spec, bare, null)
+    if ('ok' in program) return setImmediate(done, false, program.why) as unknown as undefined
     const { pid } = runHook(program, timeoutMs, (ok, reason) => {
       if (pid !== null) this.#hooks.delete(pid)
       setImmediate(done, ok, reason)
@@ -177,6 +215,7 @@ export class LinuxProcesses implements Processes {
     if (!handle) return
     if (handle.sweeping) clearTimeout(handle.sweeping)
     this.#unwatch(handle)
+    this.#containment.forget(runId)
     this.#handles.delete(runId)
     const { module } = handle
     if (module !== null) setImmediate(() => this.#hasRun(module) || this.#files.ended(module))
@@ -219,7 +258,14 @@ export class LinuxProcesses implements Processes {
     const handle = this.#handles.get(runId)
     if (!handle || handle.gone) return
     handle.gone = true
-    this.#hearing?.exited(runId, exit)
+    const told = this.#containment.explain(runId, exit)
+    const refusal = handle.trampolined ? this.#files.startRefusal(handle.module, told) : null
+    this.#hearing?.exited(runId, refusal === null ? told : { ...told, refusal })
+  }
+
+  /** Groups that an earlier keeper's runs left go, once all runs are adopted. */
+  removeLeftovers(): void {
+    this.#containment.removeLeftovers(runId => this.#handles.has(runId))
   }
 
   #watch(handle: Handle): void {
@@ -283,6 +329,11 @@ export class LinuxProcesses implements Processes {
     if (known) signalGroup(handle.pid, signal as NodeJS.Signals)
   }
 
+  /** What it left behind may have become anybody's child: without libc we are no subreaper. */
+  #strays(handle: Handle): boolean {
+    return !handle.own || this.#libc === null
+  }
+
   /** null: the host was too short of something to look; what was left may still be there. */
   #remains(handle: Handle, full: boolean): number[] | null {
     const known = this.#known()
@@ -293,20 +344,16 @@ export class LinuxProcesses implements Processes {
       startTime: handle.startTime,
       tag: handle.run.tag ?? null,
     }
-    try {
-      return survivors(identity, { keeperPid: process.pid, known, full })
-    } catch {
-      return null
-    }
+    return this.#containment.remains(identity, { keeperPid: process.pid, known, full })
   }
 
   #sweepOn(handle: Handle): void {
     if (handle.sweeping) return
     handle.sweeping = setTimeout(() => {
       handle.sweeping = null
-      const left = this.#remains(handle, !handle.own)
+      const left = this.#remains(handle, this.#strays(handle))
       if (left?.length === 0) return this.#hearing?.swept(handle.run.id)
-      if (handle.kill) killSurvivors(left ?? [], 'SIGKILL', this.#libc)
+      if (handle.kill) this.#containment.end(handle.run.id, left ?? [], 'SIGKILL')
       this.#sweepOn(handle)
     }, SWEEP_AGAIN_MS)
   }
@@ -325,6 +372,7 @@ function handleOf(
     pid,
     startTime,
     own,
+    trampolined: false,
     pidfd: null,
     watch: null,
     gone: false,
@@ -333,7 +381,8 @@ function handleOf(
   }
 }
 
-function command(spec: ModuleSpec): readonly string[] {
-  const user = spec.user === null ? null : findUser(spec.user)
-  return trampoline({ argv: spec.argv, user, umask: spec.umask, ulimits: spec.ulimits })
+function needsTrampoline(spec: ModuleSpec, runId: string | null): boolean {
+  const { memoryBytes, cpus, pids } = spec.limits
+  const limited = runId !== null && (memoryBytes !== null || cpus !== null || pids !== null)
+  return limited || spec.user !== null || spec.umask !== null || Object.keys(spec.ulimits).length > 0
 }

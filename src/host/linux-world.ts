@@ -3,8 +3,10 @@
  */
 import { randomBytes } from 'node:crypto'
 import { constants, openSync } from 'node:fs'
+import { basename } from 'node:path'
 import type { Instant } from '../core/time.ts'
 import { systemClock } from './clock.ts'
+import { Containment } from './containment.ts'
 import { Journal } from './journal.ts'
 import type { Libc } from './libc.ts'
 import { bootId, childrenOfMainThread } from './proc.ts'
@@ -38,6 +40,7 @@ export class LinuxWorld implements World {
   readonly leave: () => void
   readonly #libc: Libc | null
   readonly #sockets: NotifySockets
+  readonly #containment: Containment
   #hearing: Hearing | null = null
   #reaping = false
   readonly #timer = new OneTimer(systemClock, () => this.#hearing?.woke())
@@ -70,12 +73,14 @@ export class LinuxWorld implements World {
           0o600,
         ),
     })
-    this.processes = new LinuxProcesses(libc, files)
+    this.#containment = new Containment(libc, basename(state.socketDir))
+    this.processes = new LinuxProcesses(libc, files, this.#containment)
   }
 
   listen(hearing: Hearing): void {
     this.#hearing = hearing
     this.processes.listen(hearing)
+    this.processes.removeLeftovers()
   }
 
   now(): Instant {
@@ -111,7 +116,7 @@ export class LinuxWorld implements World {
   degraded(): string[] {
     const durable = this.journal.durable ? [] : ['state not durable: events.journal']
     const native = this.#libc ? [] : ['koffi is missing: no notify sockets, no pidfds']
-    return [...durable, ...native, ...this.store.troubles.values()]
+    return [...durable, ...native, ...this.store.troubles.values(), ...this.#containment.missing]
   }
 
   /** SIGCHLD: a run of ours, or an orphan that came home, may have ended. */
@@ -126,6 +131,7 @@ export class LinuxWorld implements World {
 
   close(): void {
     this.#timer.at(null)
+    this.#containment.close()
     this.journal.flush()
     this.journal.close()
   }

@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  linkSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { lockHolder, parseHolder } from './lock-holder.ts'
+import { loadLibc } from './libc.ts'
+import { endWaiters, lockFds, lockHolder, lockWaiters, parseHolder } from './lock-holder.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'mark-lock-'))
 after(() => rmSync(dir, { recursive: true, force: true }))
@@ -57,3 +67,41 @@ test('a lock file that is not there is held by nobody', () => {
 function readLocks(): string {
   return readFileSync('/proc/locks', 'latin1')
 }
+
+test('who waits for a lock is told, and ended but for those who are meant to wait', async t => {
+  const libc = loadLibc()
+  if (libc === null) return t.skip('koffi is not here')
+  const lock = join(dir, 'heirs')
+  writeFileSync(lock, '')
+  const holder = spawn('flock', ['-F', lock, 'sh', '-c', 'echo held; exec sleep 30', lock], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  await once(holder.stdout, 'data')
+  const [heir, stray] = [1, 2].map(() => spawn('flock', ['-F', lock, 'sleep', '30'], { stdio: 'ignore' }))
+  try {
+    const expected = [heir?.pid, stray?.pid].sort()
+    const deadline = performance.now() + 5000
+    while (lockWaiters(lock).length < 2 && performance.now() < deadline) await new Promise(setImmediate)
+    assert.deepEqual(lockWaiters(lock).sort(), expected)
+    const ended = once(stray as ReturnType<typeof spawn>, 'exit')
+    endWaiters(lock, [heir?.pid as number], libc)
+    assert.deepEqual(await ended, [null, 'SIGKILL'])
+    assert.deepEqual(lockWaiters(lock), [heir?.pid])
+    assert.equal(heir?.exitCode, null)
+  } finally {
+    for (const child of [heir, stray, holder]) child?.kill('SIGKILL')
+    await once(holder, 'exit')
+  }
+})
+
+test("this process's own descriptors of the lock are found by the file, not by its name", () => {
+  const lock = join(dir, 'open')
+  const fd = openSync(lock, 'w')
+  try {
+    linkSync(lock, `${lock}.link`)
+    assert.deepEqual(lockFds(`${lock}.link`), [fd])
+  } finally {
+    closeSync(fd)
+  }
+  assert.deepEqual(lockFds(lock), [])
+})

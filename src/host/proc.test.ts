@@ -13,7 +13,9 @@ import {
   exitFromStatus,
   fdCount,
   isDead,
+  parseChildren,
   parseStat,
+  parseUsage,
   readEnviron,
   readStat,
   zombieExit,
@@ -214,4 +216,32 @@ test('children are found, also by the one-file look', async () => {
 test('this boot has an id, and we have descriptors', () => {
   assert.match(bootId(), /^[0-9a-f-]{36}$/)
   assert.ok((fdCount(process.pid) ?? 0) >= 3)
+})
+
+test('usage is read from bytes as from text, whatever the name is', () => {
+  const usage = { ticks: 0, threads: 0, startTime: 0, rssPages: 0 }
+  const fields = Array.from({ length: 49 }, (_, index) => String(index + 4))
+  for (const name of ['sh', ') 9 9 (', 'a b', '']) {
+    const line = `77 (${name}) S ${fields.join(' ')}\n`
+    const stat = parseStat(line)
+    const bytes = Buffer.from(line, 'latin1')
+    assert.ok(parseUsage(bytes, bytes.length, usage))
+    assert.deepEqual(usage, { ticks: 14 + 15, threads: 20, startTime: 22, rssPages: 24 })
+    assert.equal(stat?.startTime, usage.startTime)
+  }
+})
+
+test('what is cut off or empty is no usage and changes nothing', () => {
+  const usage = { ticks: 1, threads: 2, startTime: 3, rssPages: 4 }
+  for (const text of ['', 'nonsense', '7 (sh) S 1 2 3 4 5', '7 (sh']) {
+    assert.equal(parseUsage(Buffer.from(text), text.length, usage), false, text)
+  }
+  assert.deepEqual(usage, { ticks: 1, threads: 2, startTime: 3, rssPages: 4 })
+})
+
+test('a list of children is numbers between blanks', () => {
+  const list = Buffer.from('12 345 6 ')
+  assert.deepEqual(parseChildren(list, list.length), [12, 345, 6])
+  assert.deepEqual(parseChildren(list, 6), [12, 345])
+  assert.deepEqual(parseChildren(list, 0), [])
 })

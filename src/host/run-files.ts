@@ -3,14 +3,28 @@
  * or user refuses the start; a shortage refuses it for now.
  */
 import { DAEMON } from '../core/child-name.ts'
-import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { MarkError } from '../core/errors.ts'
+import type { Exit } from '../core/exit.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
+import { startRefusal } from '../core/trampoline.ts'
 import { moduleEnvironment } from './environment.ts'
 import { LogClock } from './log-clock.ts'
 import { appendIndex, logicalSize, openForRun } from './log-file.ts'
-import { isShortage } from './shortage.ts'
+import { livePath } from './log-paths.ts'
+import { errnoOf, isShortage } from './shortage.ts'
 import type { StateDir } from './state-dir.ts'
 import { findUser, type User } from './users.ts'
 import type { LinuxStore } from './linux-store.ts'
@@ -113,6 +127,12 @@ export class RunFiles {
     }
   }
 
+  /** Why a run ended in the trampoline, told by the last line of its log; null: it did not. */
+  startRefusal(module: string | null, exit: Exit): string | null {
+    if (module === null || module === DAEMON) return null
+    return startRefusal(exit.code, lastLineOf(livePath(this.#given.state.logs, module)))
+  }
+
   /** pids/<m>.pid names a live process or is not there. */
   ended(module: string): void {
     if (module !== DAEMON) rmSync(join(this.#given.state.pids, `${module}.pid`), { force: true })
@@ -164,8 +184,10 @@ function userOf(name: string): User {
   return user
 }
 
+/** A full disk passes too. */
 function refusal(error: unknown): { ok: false; why: string; transient: boolean } {
-  return { ok: false, why: (error as Error).message, transient: isShortage(error) }
+  const full = errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT'
+  return { ok: false, why: (error as Error).message, transient: full || isShortage(error) }
 }
 
 /** Makes the directory of a slot's sockets: the module's user owns it, nobody else enters. */
@@ -176,4 +198,21 @@ export function makeSlotDir(path: string, spec: ModuleSpec): User | null {
   const user = spec.user === null ? null : findUser(spec.user)
   if (user) chownSync(dir, user.uid, user.gid)
   return user
+}
+
+/** Of its last 512 bytes. */
+function lastLineOf(path: string): string {
+  try {
+    const bytes = Buffer.alloc(512)
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    try {
+      const from = Math.max(0, fstatSync(fd).size - bytes.length)
+      const text = bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, from))
+      return text.trimEnd().split('\n').at(-1) ?? ''
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return ''
+  }
 }

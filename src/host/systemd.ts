@@ -1,6 +1,6 @@
 /**
- * What systemd wants to hear of a Type=notify service: that it is ready, that it lives, that it stops. Does
- * nothing where systemd did not start us.
+ * What systemd wants to hear of a Type=notify service: that it is ready, that it lives, that another
+ * version takes its place, that it stops. Does nothing where systemd did not start us.
  */
 import type { Libc } from './libc.ts'
 
@@ -19,8 +19,14 @@ export class SystemdNotifier {
   /** From now on the watchdog hears of us, by this process's own event loop. */
   ready(status: string): void {
     this.#say(`READY=1\nSTATUS=${status}`)
-    if (this.#socket === undefined || this.#watchdogMs <= 0) return
+    if (this.#socket === undefined || this.#watchdogMs <= 0 || this.#timer !== null) return
     this.#timer = setInterval(() => this.#say('WATCHDOG=1'), this.#watchdogMs / 3).unref()
+  }
+
+  /** Until `ready` is said again, by this process under whatever program; the watchdog waits anew. */
+  reloading(status: string): void {
+    const nowUs = process.hrtime.bigint() / 1000n
+    this.#say(`RELOADING=1\nMONOTONIC_USEC=${nowUs}\nSTATUS=${status}\nWATCHDOG=1`)
   }
 
   stopping(): void {

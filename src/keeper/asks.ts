@@ -33,8 +33,10 @@ export function answerAsk(engine: Engine, ask: Verb): unknown {
       return command(engine, ask)
     case 'down':
       return down(engine, ask.by)
+    case 'upgrade':
+      return upgrade(engine, ask)
     case 'hurry':
-      return hurry(engine)
+      return hurry(engine, ask.modules)
     case 'kill':
       return trip(engine, ask)
     case 'release':
@@ -138,8 +140,19 @@ function down(engine: Engine, by: string): unknown {
   return {}
 }
 
+function upgrade(engine: Engine, order: Extract<Verb, { ask: 'upgrade' }>): unknown {
+  if (!engine.world.upgrade)
+    throw new MarkError('MARK_UNSUPPORTED', 'This keeper cannot be replaced in place.')
+  engine.world.upgrade(order)
+  return {}
+}
+
 /** The end of all grace: what waits for its turn to stop has it now, and gets none either. */
-function hurry(engine: Engine): unknown {
+function hurry(engine: Engine, modules?: readonly string[]): unknown {
+  if (modules) {
+    engine.feedAll(modules.map(name => ({ name, event: { kind: 'hurry' } })))
+    return {}
+  }
   const pending = [...engine.stops].map(([name, stop]) => {
     return { name, event: { kind: 'stop' as const, ...stop } }
   })

@@ -1,33 +1,29 @@
 /**
- * Process 1. Started under `flock -F keeper.lock` by a command, by systemd or as the armed successor; holds
- * that lock for its whole life. Never ends on a shortage; when it does end, the kernel starts its successor.
+ * Process 1. Started under `flock -F keeper.lock` by a command, by systemd, as the armed successor, or by a
+ * keeper of another version in its own place; holds that lock for its whole life. Never ends on a shortage;
+ * when it does end, the kernel starts its successor.
  */
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  watch,
-  accessSync,
-  constants,
-} from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { DAEMON } from '../core/child-name.ts'
+import { isLive } from '../core/child.ts'
 import { daemonSpec } from '../core/daemon-spec.ts'
+import { claimStateDir } from '../host/claim-state-dir.ts'
+import { watchKillFile } from '../host/kill-file.ts'
 import { loadLibc } from '../host/libc.ts'
-import { lockHolder } from '../host/lock-holder.ts'
-import { makeStateDir } from '../host/make-state-dir.ts'
-import { socketDirFor, type StateDir, stateDirAt } from '../host/state-dir.ts'
+import { endWaiters, lockHolder } from '../host/lock-holder.ts'
+import { argvOf } from '../host/proc-argv.ts'
+import { prove } from '../host/prove-version.ts'
+import type { StateDir } from '../host/state-dir.ts'
 import { Keeper } from './keeper.ts'
 import { LinuxWorld } from '../host/linux-world.ts'
 import { KeeperServer } from './server.ts'
 import { SystemdNotifier } from '../host/systemd.ts'
 import { hasUpCall } from '../host/up-call.ts'
 import { Successor } from './successor.ts'
+import { UpgradeInPlace } from '../host/upgrade-in-place.ts'
+import { upgradesOf } from './upgrade.ts'
 
 /** A keeper that was started for a call that never came ends after this long. */
 const IDLE_EXIT_MS = 60_000
@@ -37,26 +33,29 @@ const { values } = parseArgs({
     'state-dir': { type: 'string' },
     'no-successor': { type: 'boolean' },
     boot: { type: 'boolean' },
+    probe: { type: 'boolean' },
+    'upgraded-from': { type: 'string' },
+    'upgraded-by': { type: 'string' },
   },
 })
-await main(values['state-dir'] ?? '', { alone: values['no-successor'] === true, boot: values.boot === true })
+const dir = values['state-dir'] ?? fail('--state-dir is missing')
+if (values.probe) process.exit(prove(dir, version(), daemonMain()))
+await main(dir, values['no-successor'] === true)
 
-async function main(dir: string, { alone, boot }: { alone: boolean; boot: boolean }): Promise<void> {
+async function main(dir: string, alone: boolean): Promise<void> {
   process.umask(0o022)
-  const state = openStateDir(dir)
+  const state = claimStateDir(dir, process.env)
   if (lockHolder(state.keeperLock) !== process.pid)
     fail('the keeper must be started under its lock: use `mark up`')
   const libc = loadLibc()
   libc?.setCloexecFrom(3)
   libc?.setSubreaper()
   const environment = ownEnvironment()
-  // Armed before anything else: from here on a death has an heir.
-  const successor = new Successor(successorArgv(state), {
-    cwd: state.dir,
-    env: environment,
-    logFile: state.keeperLog,
-  })
+  const given = { cwd: state.dir, env: environment, logFile: state.keeperLog }
+  const successor = new Successor(successorArgv(state), given)
+  // Armed before anything else: from here on a death has an heir. That of the keeper before goes then.
   if (!alone) successor.arm()
+  if (libc && !alone) endWaiters(state.keeperLock, successor.pids, libc)
   const systemd = new SystemdNotifier(libc, process.env)
   const server = new KeeperServer()
   const world = new LinuxWorld({
@@ -66,19 +65,26 @@ async function main(dir: string, { alone, boot }: { alone: boolean; boot: boolea
     credentialsDir: process.env.CREDENTIALS_DIRECTORY,
     leave,
   })
-  world.processes.others = () => successor.pids
   process.on('SIGCHLD', () => world.childChanged())
-  process.on('SIGPIPE', () => {})
-  process.on('SIGHUP', () => {})
+  world.processes.others = () => successor.pids
   const keeper = new Keeper(world, server, {
     daemon: daemonSpec(daemonArgv(state), state.dir, environment),
-    boot: boot && !hasUpCall(state),
+    boot: values.boot === true && !hasUpCall(state),
   })
+  const args = alone ? ['--no-successor'] : []
+  const upgrade = new UpgradeInPlace({
+    ...{ world, libc, state, systemd, environment, args },
+    ...upgradesOf(keeper.engine),
+  })
+  world.processes.others = () => [...successor.pids, ...upgrade.pids]
+  keeper.world.upgrade = order => upgrade.begin(order)
   world.listen(keeper)
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => keeper.askDown(`${signal} to the keeper`))
-  }
-  watchKillFile(state, keeper)
+  hearSignals(keeper)
+  // Of an earlier keeper's children some may have ended before this one could hear of it.
+  world.childChanged()
+  noteUpgrade(keeper)
+  replaceDaemon(keeper, state)
+  watchKillFile(state, () => keeper.killFile())
   server.serve(keeper.engine, { hello: () => keeper.settleDoubts(), left: () => {} })
   settleInTime(keeper, world)
   await server.listen(state.keeperSocket)
@@ -88,6 +94,7 @@ async function main(dir: string, { alone, boot }: { alone: boolean; boot: boolea
   function leave(): void {
     systemd.stopping()
     successor.disarm()
+    if (libc) endWaiters(state.keeperLock, [], libc)
     world.close()
     rmSync(state.socketDir, { recursive: true, force: true })
     rmSync(state.runLink, { force: true })
@@ -95,36 +102,27 @@ async function main(dir: string, { alone, boot }: { alone: boolean; boot: boolea
   }
 }
 
-function openStateDir(dir: string): StateDir {
-  if (dir === '') fail('--state-dir is missing')
-  const linked = join(dir, 'run')
-  const known = isLink(linked) ? readlinkSync(linked) : null
-  const uid = process.getuid?.() ?? 0
-  const socketDir = known ?? socketDirFor(dir, { xdgRuntimeDir: process.env.XDG_RUNTIME_DIR, uid }, canWrite)
-  const state = stateDirAt(dir, socketDir)
-  makeStateDir(state)
-  mkdirSync(dirname(socketDir), { recursive: true, mode: 0o711 })
-  mkdirSync(socketDir, { recursive: true, mode: 0o711 })
-  if (known === null) {
-    rmSync(linked, { force: true, recursive: true })
-    symlinkSync(socketDir, linked)
-  }
-  return state
+function hearSignals(keeper: Keeper): void {
+  for (const signal of ['SIGPIPE', 'SIGHUP'] as const) process.on(signal, () => {})
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => keeper.askDown(`${signal} to the keeper`))
 }
 
-function watchKillFile(state: StateDir, keeper: Keeper): void {
-  const look = (): void => {
-    if (existsSync(state.killFile)) keeper.killFile()
-  }
-  const poll = (): unknown => setInterval(look, 500).unref()
-  try {
-    const watcher = watch(state.dir, (_kind, name) => {
-      if (name === basename(state.killFile)) look()
-    })
-    watcher.on('error', poll)
-  } catch {
-    poll()
-  }
+function noteUpgrade(keeper: Keeper): void {
+  const { 'upgraded-from': from, 'upgraded-by': by } = values
+  if (from !== undefined)
+    keeper.engine.note('upgraded', null, null, { from, to: keeper.world.version, by: by ?? 'unknown' })
+}
+
+/** A daemon of another version than the keeper is not left running. */
+function replaceDaemon(keeper: Keeper, state: StateDir): void {
+  const child = keeper.engine.children.get(DAEMON)
+  const pid = child?.run?.pid ?? null
+  if (!child || !isLive(child) || pid === null) return
+  const same = argvOf(pid)?.join('\0') === daemonArgv(state).join('\0')
+  if (same && values['upgraded-from'] === undefined) return
+  const then = { kind: 'start', why: 'reload' } as const
+  keeper.engine.feed(DAEMON, { kind: 'stop', then, by: 'keeper', why: 'it is of another version' })
 }
 
 function settleInTime(keeper: Keeper, world: LinuxWorld): void {
@@ -145,9 +143,12 @@ function successorArgv(state: StateDir): [string, ...string[]] {
 }
 
 function daemonArgv(state: StateDir): string[] {
+  return [process.execPath, daemonMain(), '--state-dir', state.dir]
+}
+
+function daemonMain(): string {
   const source = new URL('../daemon/main.ts', import.meta.url)
-  const file = existsSync(source) ? source : new URL('../daemon/main.js', import.meta.url)
-  return [process.execPath, fileURLToPath(file), '--state-dir', state.dir]
+  return fileURLToPath(existsSync(source) ? source : new URL('../daemon/main.js', import.meta.url))
 }
 
 function ownEnvironment(): Record<string, string> {
@@ -159,19 +160,6 @@ function ownEnvironment(): Record<string, string> {
 function version(): string {
   const file = fileURLToPath(new URL('../../package.json', import.meta.url))
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
-}
-
-function isLink(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false
-}
-
-function canWrite(dir: string): boolean {
-  try {
-    accessSync(dir, constants.W_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function fail(why: string): never {

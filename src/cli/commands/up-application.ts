@@ -26,6 +26,8 @@ export interface Application {
   readonly follow: Follow
   readonly plan: Plan
   readonly first: boolean
+  /** A keeper was there before this call. */
+  readonly joined: boolean
   readonly targets: readonly string[]
   /** Modules that run because of this call, or run anew. */
   readonly started: readonly string[]
@@ -75,6 +77,7 @@ export async function apply(
     follow,
     plan,
     first: applied.first,
+    joined: existing !== null,
     targets: applied.targets,
     logFrom,
     started: applied.targets.filter(name => anew.has(name) || (before.get(name)?.pid ?? null) === null),

@@ -6,18 +6,24 @@
 import type { CliContext } from '../context.ts'
 import { requireKeeper } from '../fleet.ts'
 import type { Waited } from '../follow.ts'
+import { Interrupts } from '../interrupts.ts'
 import { LogStream } from '../log-stream.ts'
 import { transitionLine } from '../progress.ts'
 import { hurry, isGone, takeDown } from './down.ts'
 import type { Application } from './up-application.ts'
+import { type Container, stayInContainer } from './up-container.ts'
 
 type Prove = (stop: Promise<unknown>) => Promise<Waited>
 
-/** `prove`: for --atomic, waits until all is up or throws; told when the operator interrupts. */
+/**
+ * `prove`: for --atomic, waits until all is up or throws; told when the operator interrupts. `container`: it
+ * lives by this command, which therefore never detaches.
+ */
 export async function followForeground(
   context: CliContext,
   application: Application,
   prove: Prove | null,
+  container: Container | null,
 ): Promise<number> {
   const { follow, first, plan } = application
   const names = plan.modules.map(spec => spec.name)
@@ -26,12 +32,14 @@ export async function followForeground(
   follow.onChange((view, before) => {
     if (before?.state !== view.state) context.note(transitionLine(view, context, width))
   })
-  const interrupts = listen(context, () => hurry(context, follow, context.note))
-  const ends = first ? 'Ctrl-C stops the fleet' : 'Ctrl-C detaches, the fleet runs on'
+  const interrupts = container?.interrupts ?? new Interrupts(context, ['SIGINT', 'SIGTERM'])
+  interrupts.onAgain = () => hurry(context, follow, context.note)
+  const ends = endsBy(first, container)
   context.note(`${plan.fleet}: following the logs of ${names.length} modules. ${ends}.`)
   stream.follow(application.logFrom)
   try {
     if (prove !== null) await prove(interrupts.first)
+    if (container !== null) return await stayInContainer(context, application, container)
     return await stay(context, application, interrupts.first)
   } finally {
     stream.close()
@@ -65,25 +73,7 @@ async function stay(
   return 0
 }
 
-interface Interrupts {
-  /** Resolves at the first Ctrl-C or SIGTERM. */
-  readonly first: Promise<void>
-  close(): void
-}
-
-function listen(context: CliContext, onAgain: () => void): Interrupts {
-  let count = 0
-  let tell = (): void => {}
-  const first = new Promise<void>(resolve => {
-    tell = resolve
-  })
-  const heard = (): void => {
-    if (++count === 1) tell()
-    else onAgain()
-  }
-  const unlisten = [context.onSignal('SIGINT', heard), context.onSignal('SIGTERM', heard)]
-  const close = (): void => {
-    for (const stop of unlisten) stop()
-  }
-  return { first, close }
+function endsBy(first: boolean, container: Container | null): string {
+  if (container !== null) return 'The container lives by this: SIGTERM stops the fleet'
+  return first ? 'Ctrl-C stops the fleet' : 'Ctrl-C detaches, the fleet runs on'
 }

@@ -1,10 +1,13 @@
 /**
  * `mark up`: applies the configuration and waits until each module is up (-d), or follows the fleet until
- * Ctrl-C. Refused means untouched. What it started goes on when this command dies.
+ * Ctrl-C. Refused means untouched. What it started goes on when this command dies, unless a container lives
+ * by it.
  */
 import { MarkError } from '../../core/errors.ts'
+import { type Plan, realMoney } from '../../core/plan.ts'
 import { allSettled } from '../../core/settle.ts'
 import { knownIn, resolveTargets } from '../../core/targets.ts'
+import { loadLibc } from '../../host/libc.ts'
 import type { CliContext } from '../context.ts'
 import { requireKeeper } from '../fleet.ts'
 import type { Waited } from '../follow.ts'
@@ -14,6 +17,7 @@ import { span } from '../table.ts'
 import { visibleCell } from '../visible.ts'
 import { takeDown } from './down.ts'
 import { type Application, apply } from './up-application.ts'
+import { type Container, enterContainer } from './up-container.ts'
 import { followForeground } from './up-foreground.ts'
 
 export interface UpOptions {
@@ -28,16 +32,54 @@ export interface UpOptions {
 
 export async function up(context: CliContext, options: UpOptions): Promise<number> {
   if (options.one) throw new MarkError('MARK_UNSUPPORTED', '`mark up --one` is not in this version of MARK.')
+  const container = enterContainer(context)
+  try {
+    if (options.detach) refuseToDetach(container)
+    return await upWith(context, options, container)
+  } finally {
+    container?.close()
+  }
+}
+
+/** Process 1 that returns takes the whole container with it, by SIGKILL. */
+function refuseToDetach(container: Container | null): void {
+  if (!container?.role.isInit) return
+  const sentence = '`mark up -d` as process 1 would end this container and the fleet with it.'
+  throw new MarkError('MARK_USAGE', sentence, 'leave -d out: `mark up` stays and keeps the container.')
+}
+
+async function upWith(context: CliContext, options: UpOptions, container: Container | null): Promise<number> {
   const { plan, warning } = await loadPlan(context, options)
   if (warning !== null) context.note(warning)
+  refuseWithoutLibc(plan)
   const only = options.modules.length === 0 ? null : resolveTargets(options.modules, knownIn(plan))
   const atomic = options.atomic || plan.start.atomic
   const application = await apply(context, plan, only, atomic)
+  if (application.first || container !== null) sayWhatIsMissing(context, application)
   const timeoutMs = options.timeoutMs ?? plan.start.deadlineMs
   if (options.detach) return await detached(context, application, { atomic, timeoutMs })
   const prove = (stop: Promise<unknown>): Promise<Waited> =>
     proveAtomic(context, application, timeoutMs, stop)
-  return await followForeground(context, application, atomic ? prove : null)
+  // A command that joins a fleet is not what its container lives by, unless it must be.
+  const keeps = container?.role.certain === true || !application.joined
+  return await followForeground(context, application, atomic ? prove : null, keeps ? container : null)
+}
+
+/** What could never come up, or must not run on less than everything, is refused before anything starts. */
+function refuseWithoutLibc(plan: Plan): void {
+  const deaf = plan.modules.filter(spec => spec.ready.kind === 'notify').map(spec => spec.name)
+  if ((deaf.length === 0 && !realMoney(plan)) || loadLibc() !== null) return
+  const why = realMoney(plan) ? 'this fleet moves real money' : `${deaf.join(', ')} is ready by sd_notify`
+  throw new MarkError(
+    'MARK_UNSUPPORTED',
+    `koffi cannot be loaded here, and ${why}.`,
+    'reinstall mark-keeper with its dependencies; `mark doctor` says what is missing.',
+  )
+}
+
+/** Once, by the command that began the fleet; `mark status` goes on saying it. */
+function sayWhatIsMissing(context: CliContext, { follow }: Application): void {
+  for (const what of follow.head.degraded) context.note(`degraded: ${visibleCell(what)}`)
 }
 
 interface Wait {
