@@ -16,12 +16,12 @@ import {
 } from '../core/child.ts'
 import { step } from '../core/child-step.ts'
 import type { Exit } from '../core/exit.ts'
-import { remember } from '../core/keeper-state.ts'
 import type { Plan } from '../core/plan.ts'
 import { formatUtc } from '../core/time.ts'
 import type { EventKind, KillView } from '../core/view.ts'
 import { coveringKill } from '../core/kill.ts'
 import type { Watcher, World } from '../core/world.ts'
+import { Remembrance } from './remembrance.ts'
 import { startRun } from './start-run.ts'
 
 /**
@@ -67,15 +67,12 @@ export class Engine {
   /** Called whenever nothing is left to do in this turn. */
   afterTurn: () => void = () => {}
   readonly #queue: { readonly name: string; readonly event: ChildEvent }[] = []
-  /** What of each child is remembered on disk, as JSON text. */
-  readonly #memory = new Map<string, string>()
-  readonly #unsaved = new Set<string>()
+  readonly #remembrance = new Remembrance()
   readonly #changed = new Set<string>()
   /** Records of ended runs, removed once the turn's starts have happened: a restart waits for no unlink. */
   readonly #leftovers: string[] = []
   readonly #signals: { readonly name: string; readonly run: Run; readonly signal: string }[] = []
   #turning = false
-  #savedHead = ''
 
   constructor(world: World, watcher: Watcher, session: Session) {
     this.world = world
@@ -154,13 +151,13 @@ export class Engine {
   put(name: string, child: Child): void {
     this.children.set(name, child)
     this.#changed.add(name)
-    this.#unsaved.add(name)
+    this.#remembrance.touch(name)
   }
 
   drop(name: string): void {
     this.children.delete(name)
     this.#changed.add(name)
-    this.#unsaved.add(name)
+    this.#remembrance.touch(name)
   }
 
   note(
@@ -192,46 +189,7 @@ export class Engine {
 
   /** Saves what changed of what must be remembered, if anything did. */
   save(): void {
-    const changed = new Set([...this.#unsaved].filter(name => this.#memorize(name)))
-    this.#unsaved.clear()
-    const head = this.#head()
-    if (changed.size === 0 && head === this.#savedHead) return
-    this.#savedHead = head
-    this.world.store.saveChildren({ head, children: this.#memory, changed, saved: this.world.now() })
-  }
-
-  /** True when what is remembered of the child is another now. */
-  #memorize(name: string): boolean {
-    const child = this.children.get(name)
-    const before = this.#memory.get(name)
-    if (!child) return this.#memory.delete(name)
-    const text = JSON.stringify(remember(child))
-    this.#memory.set(name, text)
-    return text !== before
-  }
-
-  #head(): string {
-    const planned = new Set(this.plan?.modules.map(spec => spec.name))
-    const extras = [...this.children.values()]
-      .map(child => child.spec)
-      .filter(spec => !planned.has(spec.name) && spec.name !== DAEMON)
-    const keeper = {
-      pid: this.world.pid,
-      started_at: formatUtc(this.startedWallMs),
-      version: this.world.version,
-    }
-    const { id, open, closing } = this.session
-    const kills = this.kills.map(kill => kill.id)
-    return JSON.stringify({
-      version: 1,
-      open,
-      closing,
-      session_id: id,
-      boot_id: this.world.bootId,
-      keeper,
-      kills,
-      extras,
-    })
+    this.#remembrance.save(this)
   }
 
   #apply(name: string, event: ChildEvent): void {

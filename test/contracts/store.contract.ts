@@ -40,6 +40,7 @@ export function storeContract(name: string, open: () => Subject): void {
     }
   }
   describe(`${name} keeps what a keeper remembers`, () => remembers(subjects))
+  describe(`${name} keeps the records of runs`, () => remembersRuns(subjects))
   describe(`${name} keeps the journal`, () => journals(subjects))
   describe(`${name} keeps the kill switch`, () => latches(subjects))
   describe(`${name} fails safe`, () => failsSafe(subjects, open))
@@ -88,6 +89,9 @@ function remembers(subjects: Subjects): void {
       assert.deepEqual(successor().store.loadChildren(), { ...both, children: { luka: two } })
     }),
   )
+}
+
+function remembersRuns(subjects: Subjects): void {
   test(
     'a run recorded before its spawn, and again with its pid, is one run to a successor',
     subjects(({ store, successor }) => {

@@ -9,45 +9,11 @@ import type { ChildrenDocument, RunRecord } from '../../src/core/keeper-state.ts
 import type { ModuleSpec, Plan } from '../../src/core/plan.ts'
 import type { FleetEvent, KillView } from '../../src/core/view.ts'
 import type { Hearing, ChildrenSave, SpawnRequest, World } from '../../src/core/world.ts'
+import { type Nature, type Process, random } from './sim-nature.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
 export class KeeperDied extends Error {}
-
-/** mulberry32: small, seeded, good enough to explore. */
-export function random(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
-
-export interface Process {
-  readonly pid: number
-  readonly runId: string
-  readonly module: string
-  readonly slot: string
-  readonly main: boolean
-  readonly startTime: number
-  readonly why: string
-  alive: boolean
-  exit: Exit | null
-}
-
-export interface Nature {
-  /** Mean time between its own deaths; Infinity: it lives until it is told. */
-  crashEveryMs: number
-  codes: readonly number[]
-  readyAfterMs: number
-  /** Chance that it ignores the stop signal. */
-  stubborn: number
-  /** Chance that it leaves a helper behind. */
-  litters: number
-  refuses: number
-}
 
 export class SimHost {
   readonly chance: () => number

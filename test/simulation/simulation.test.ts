@@ -11,7 +11,8 @@ import type { ModuleSpec } from '../../src/core/plan.ts'
 import { answerAsk } from '../../src/keeper/asks.ts'
 import { Keeper } from '../../src/keeper/keeper.ts'
 import { moduleSpec, plan } from './fleet-plan.ts'
-import { type Nature, type Process, SimHost, SimWorld } from './sim-host.ts'
+import { SimHost, SimWorld } from './sim-host.ts'
+import type { Nature, Process } from './sim-nature.ts'
 
 type Verb = Parameters<typeof answerAsk>[1]
 
