@@ -1,5 +1,6 @@
-"""What a run needs before anything is measured: two C programs, pm2 from the registry, MARK of this checkout.
-What cannot be had here is left out with a sentence, never in silence."""
+"""What a run needs before anything is measured: two C programs, pm2 from the registry, MARK of this
+checkout, and the peers that the system has. What cannot be had here is left out with a sentence, never
+in silence."""
 import glob
 import os
 import platform
@@ -7,7 +8,11 @@ import shutil
 import subprocess
 import sys
 
+from roster import kind_of
+
 PM2_VERSION = "7.0.4"
+# An ordinary user's PATH may lack them.
+SYSTEM_PLACES = ("/usr/sbin", "/sbin", "/usr/lib/systemd", "/lib/systemd")
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 NPM_TIMEOUT_S = 180
@@ -28,6 +33,21 @@ class Kit:
             self.skipped["raw"] = "there is no C compiler (cc, gcc or clang) that works"
         if "mark-built" in wanted:
             self.marks["mark-built"] = self.build_package(os.path.join(build_dir, "built"))
+        for name in wanted:
+            why = self.lacks(kind_of(name))
+            if why:
+                self.skipped[name] = why
+
+    def program(self, name):
+        places = [os.environ.get("PATH", "/usr/bin:/bin"), *SYSTEM_PLACES]
+        return shutil.which(name, path=os.pathsep.join(places))
+
+    def lacks(self, kind):
+        """What a peer from the system needs and has not, in a sentence."""
+        missing = [name for name in kind.programs if self.program(name) is None]
+        if missing:
+            return f"there is no {', '.join(missing)}; on Debian: apt-get install {kind.package}"
+        return kind.cannot()
 
     def compile(self, compiler, build_dir, name):
         """Static where the host can link so: it starts fastest."""
@@ -98,10 +118,13 @@ def host():
     }
 
 
-def versions(kit):
+def versions(kit, wanted):
     def told(*argv):
         return subprocess.run(argv, capture_output=True, text=True).stdout.strip()
     found = {"node": told(kit.node, "--version"), "mark": told(kit.marks["mark"], "--version")}
+    for package in sorted({kind_of(name).package for name in wanted if name not in kit.skipped} - {None}):
+        version = told("dpkg-query", "-W", "-f", "${Version}", package) if shutil.which("dpkg-query") else ""
+        found[package] = version.partition("-")[0] or "of unknown version"
     return {**found, "pm2": PM2_VERSION} if kit.pm2 else found
 
 

@@ -64,6 +64,48 @@ def arguments_of(pid):
         return []
 
 
+def pid_inside(pid):
+    """The pid it has in the innermost pid namespace it lives in; 0: it is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next(int(line.split()[-1]) for line in file if line.startswith("NSpid:"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def variables_of(pid):
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            pairs = [text.partition("=") for text in file.read().decode(errors="replace").split("\0")]
+    except OSError:
+        return {}
+    return {name: value for name, _, value in pairs}
+
+
+def started_ticks(pid):
+    """Tells two processes of one pid apart; None: it is gone or a zombie."""
+    fields = stat(pid)
+    return None if fields is None or fields[0] in "ZX" else int(fields[19])
+
+
+def lock_holder(path):
+    """Pid of the process that holds a flock(2) on the file; None: nobody, or there is no file."""
+    try:
+        inode = os.stat(path).st_ino
+        with open("/proc/locks") as file:
+            rows = [line.split() for line in file]
+    except OSError:
+        return None
+    # A row of one who waits has "->" in its second place. The device is left out: it differs on btrfs.
+    held = [row for row in rows if row[1] == "FLOCK" and row[5].rpartition(":")[2] == str(inode)]
+    return int(held[0][4]) if held else None
+
+
+def is_niced(pid):
+    fields = stat(pid)
+    return fields is not None and int(fields[16]) > 0
+
+
 def role_of(pid):
     """A word for what a process does: the program of a script (`keeper/main.ts`), else its own name."""
     for argument in arguments_of(pid)[1:]:

@@ -1,4 +1,4 @@
-"""What the modules report: a FIFO with one record per start, written by the module's first instruction.
+"""What the modules report: a FIFO with one record a line, see c/module.c: (kind, module, number, number).
 Times are CLOCK_MONOTONIC nanoseconds, the clock of time.monotonic_ns()."""
 import fcntl
 import os
@@ -8,7 +8,7 @@ import time
 F_SETPIPE_SZ = 1031
 
 
-class Starts:
+class Records:
     def __init__(self, path):
         self.path = path
         self.carry = b""
@@ -31,20 +31,35 @@ class Starts:
             return
         *lines, self.carry = (self.carry + os.read(self.fd, 1 << 20)).split(b"\n")
         for line in lines:
-            module, pid, first_ns = line.decode().split(" ")
-            self.seen.append((module, int(pid), int(first_ns)))
+            kind, module, first, second = line.decode().split(" ")
+            self.seen.append((kind, module, int(first), int(second)))
 
-    def wait(self, modules, timeout_s):
+    def starts(self, modules, timeout_s):
         """{module: (pid, ns)} of the first start of each; those that did not start in time are missing."""
         wanted = set(modules)
         found = {}
         deadline = time.monotonic() + timeout_s
         while True:
-            for module, pid, first_ns in self.seen:
-                if module in wanted:
-                    found.setdefault(module, (pid, first_ns))
-            self.seen.clear()
+            for record in self.drop("S"):
+                if record[1] in wanted:
+                    found.setdefault(record[1], record[2:])
             left = deadline - time.monotonic()
             if len(found) == len(wanted) or left <= 0:
                 return found
             self.read(left)
+
+    def take(self, kind, count, timeout_s):
+        """The next `count` records of that kind, fewer when the time is over."""
+        found = []
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found += self.drop(kind)
+            left = deadline - time.monotonic()
+            if len(found) >= count or left <= 0:
+                return found
+            self.read(left)
+
+    def drop(self, kind):
+        taken = [record for record in self.seen if record[0] == kind]
+        self.seen = [record for record in self.seen if record[0] != kind]
+        return taken
