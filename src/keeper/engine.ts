@@ -73,6 +73,8 @@ export class Engine {
   readonly #leftovers: string[] = []
   readonly #signals: { readonly name: string; readonly run: Run; readonly signal: string }[] = []
   #turning = false
+  #startedInTurn = 0
+  #isTurnDue = false
 
   constructor(world: World, watcher: Watcher, session: Session) {
     this.world = world
@@ -96,6 +98,7 @@ export class Engine {
   turn(): void {
     if (this.#turning || this.paused) return
     this.#turning = true
+    this.#startedInTurn = 0
     this.world.store.gather()
     try {
       do {
@@ -309,10 +312,20 @@ export class Engine {
       if (event.kind === 'go' && child.phase === 'waiting') starting.push(name)
       else if (changes(child, event)) this.#queue.push({ name, event })
     }
-    const now = starting.slice(0, STARTS_PER_TURN)
-    if (starting.length > now.length) this.world.soon(() => this.turn())
+    const now = starting.slice(0, STARTS_PER_TURN - this.#startedInTurn)
+    if (starting.length > now.length) this.#turnAgain()
+    this.#startedInTurn += now.length
     this.#start(now)
     return this.#queue.length > 0
+  }
+
+  #turnAgain(): void {
+    if (this.#isTurnDue) return
+    this.#isTurnDue = true
+    this.world.soon(() => {
+      this.#isTurnDue = false
+      this.turn()
+    })
   }
 
   #gateOf(name: string, child: Child, peers: ReadonlyMap<string, Peer>): ChildEvent {

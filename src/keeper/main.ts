@@ -10,8 +10,10 @@ import { DAEMON } from '../core/child-name.ts'
 import { isLive } from '../core/child.ts'
 import { daemonSpec } from '../core/daemon-spec.ts'
 import { claimStateDir } from '../host/claim-state-dir.ts'
+import { takeFailpoints } from '../host/failpoints.ts'
 import { watchKillFile } from '../host/kill-file.ts'
 import { loadLibc } from '../host/libc.ts'
+import { shieldFromOom } from '../host/oom-score.ts'
 import { endWaiters, lockHolder } from '../host/lock-holder.ts'
 import { argvOf } from '../host/proc-argv.ts'
 import { prove } from '../host/prove-version.ts'
@@ -50,6 +52,8 @@ async function main(dir: string, alone: boolean): Promise<void> {
   const libc = loadLibc()
   libc?.setCloexecFrom(3)
   libc?.setSubreaper()
+  shieldFromOom(process.env)
+  const failpoints = takeFailpoints(process.env)
   const environment = ownEnvironment()
   const given = { cwd: state.dir, env: environment, logFile: state.keeperLog }
   const successor = new Successor(successorArgv(state), given)
@@ -58,13 +62,8 @@ async function main(dir: string, alone: boolean): Promise<void> {
   if (libc && !alone) endWaiters(state.keeperLock, successor.pids, libc)
   const systemd = new SystemdNotifier(libc, process.env)
   const server = new KeeperServer()
-  const world = new LinuxWorld({
-    state,
-    libc,
-    version: version(),
-    credentialsDir: process.env.CREDENTIALS_DIRECTORY,
-    leave,
-  })
+  const credentialsDir = process.env.CREDENTIALS_DIRECTORY
+  const world = failpoints(new LinuxWorld({ state, libc, version: version(), credentialsDir, leave }))
   process.on('SIGCHLD', () => world.childChanged())
   world.processes.others = () => successor.pids
   const keeper = new Keeper(world, server, {

@@ -192,7 +192,7 @@ test('an ask that breaks the keeper is an error of the ask, never the end of the
   assert.deepEqual([broken?.error?.code, ping?.ok], ['MARK_INTERNAL', true])
 })
 
-test('who watches gets the fleet, then each change in order; nobody else does', async context => {
+test('who watches gets the fleet, then what happened and what became of it; nobody else does', async context => {
   const { client, life, server } = await serve(context)
   const [watcher, other] = [await client(), await client()]
   const [fleet] = await watcher.say({ id: 1, ask: 'watch' })
@@ -206,7 +206,7 @@ test('who watches gets the fleet, then each change in order; nobody else does', 
   const pushes = await watcher.next(3)
   assert.deepEqual(
     pushes.map(push => push.push),
-    ['module', 'fleet', 'plan'],
+    ['plan', 'module', 'fleet'],
   )
   assert.deepEqual(
     (await other.say(PING)).map(reply => reply.id),
@@ -224,7 +224,7 @@ test('no push that comes after an answer tells what was before it', async contex
   server.planChanged()
   turn.mock.restore()
   const [first, second, third] = await watcher.say({ id: 2, ask: 'state' }, PING, PING)
-  assert.deepEqual([first?.push, second?.push, third?.push ?? third?.id], ['module', 'fleet', 'plan'])
+  assert.deepEqual([first?.push, second?.push, third?.push ?? third?.id], ['plan', 'module', 'fleet'])
   assert.deepEqual(
     (await watcher.next(3)).map(reply => reply.id),
     [2, 7, 7],

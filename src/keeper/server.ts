@@ -23,6 +23,9 @@ export class KeeperServer implements Watcher {
   #daemonwards: Daemonwards | null = null
   #fleetText = ''
   readonly #pushes: Push[] = []
+  readonly #changed = new Set<string>()
+  #isFleetChanged = false
+  #isFlushDue = false
 
   async listen(path: string): Promise<Server> {
     const onConnection = (connection: Connection): void => this.#welcome(connection)
@@ -35,21 +38,13 @@ export class KeeperServer implements Watcher {
   }
 
   moduleChanged(name: string): void {
-    if (this.#watching.size === 0 || !this.#engine) return
-    const module = viewOf(this.#engine, name)
-    if (module) this.#push({ push: 'module', module })
+    this.#changed.add(name)
     this.fleetChanged()
   }
 
   fleetChanged(): void {
-    if (this.#watching.size === 0 || !this.#engine) return
-    const engine = this.#engine
-    const modules = engine.modules().flatMap(child => viewOf(engine, child.spec.name) ?? [])
-    const fleet = fleetHead(engine, modules)
-    const text = JSON.stringify(fleet)
-    if (text === this.#fleetText) return
-    this.#fleetText = text
-    this.#push({ push: 'fleet', fleet })
+    this.#isFleetChanged = true
+    this.#flushSoon()
   }
 
   planChanged(): void {
@@ -60,16 +55,44 @@ export class KeeperServer implements Watcher {
     this.#push({ push: 'event', event })
   }
 
-  /** Told once the turn is over: whoever watches must not delay a restart. */
   #push(push: Push): void {
-    if (this.#watching.size === 0) return
-    if (this.#pushes.push(push) === 1) setImmediate(() => this.#flush())
+    if (this.#watching.size > 0) this.#pushes.push(push)
+    this.#flushSoon()
   }
 
+  /** Told once the turn is over: whoever watches must not delay a restart. */
+  #flushSoon(): void {
+    if (this.#watching.size === 0 || this.#isFlushDue) return
+    this.#isFlushDue = true
+    setImmediate(() => this.#flush())
+  }
+
+  /** What happened, then what became of it: each module once, as it is now. */
   #flush(): void {
-    for (const push of this.#pushes.splice(0)) {
-      for (const connection of this.#watching) connection.send(push)
+    this.#isFlushDue = false
+    const engine = this.#engine
+    const pushes = this.#pushes.splice(0)
+    if (this.#watching.size > 0 && engine) {
+      for (const name of this.#changed) {
+        const module = viewOf(engine, name)
+        if (module) pushes.push({ push: 'module', module })
+      }
+      const fleet = this.#isFleetChanged ? this.#newHead(engine) : null
+      if (fleet) pushes.push({ push: 'fleet', fleet })
     }
+    this.#changed.clear()
+    this.#isFleetChanged = false
+    for (const push of pushes) for (const connection of this.#watching) connection.send(push)
+  }
+
+  /** null: it is what was told last. */
+  #newHead(engine: Engine): ReturnType<typeof fleetHead> | null {
+    const modules = engine.modules().flatMap(child => viewOf(engine, child.spec.name) ?? [])
+    const fleet = fleetHead(engine, modules)
+    const text = JSON.stringify(fleet)
+    if (text === this.#fleetText) return null
+    this.#fleetText = text
+    return fleet
   }
 
   #welcome(connection: Connection): void {
