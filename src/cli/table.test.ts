@@ -47,3 +47,12 @@ test('unknown amounts are a dash, never zero', () => {
   assert.equal(percent(null), '-')
   assert.equal(percent(3.21), '3.2%')
 })
+
+test('signs of our own are as wide as the tables of Unicode say', async () => {
+  const { default: stringWidth } = await import('string-width')
+  for (const sign of '·–…↻■○◌●◒◔✓✗') assert.equal(stringWidth(sign), 1, sign)
+  const cell = '\x1b[32m● ready\x1b[39m'
+  assert.equal(pad(cell, 10), `${cell}${' '.repeat(10 - stringWidth(cell))}`)
+  assert.equal(pad('日本', 6), '日本  ')
+  assert.equal(pad('e\u0301', 3), 'e\u0301  ')
+})

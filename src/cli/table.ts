@@ -2,7 +2,21 @@
  * Plain tables and how quantities look in them. Widths are terminal columns, so that wide and combining
  * characters and colours do not shift a column. Cells must be safe to print already (visible.ts).
  */
-import stringWidth from 'string-width'
+import { createRequire } from 'node:module'
+
+/** Texts of one column a character: ASCII and the signs that MARK prints itself; colours have no width. */
+const PLAIN = /^[\x20-\x7e·–…↻■○◌●◒◔✓✗]*$/
+const COLOR = /\x1b\[[0-9;]*m/g
+
+let measure: ((text: string) => number) | null = null
+
+/** Terminal columns. The tables of Unicode take as long to load as all else here: only for who needs them. */
+function stringWidth(text: string): number {
+  const bare = text.replace(COLOR, '')
+  if (PLAIN.test(bare)) return bare.length
+  measure ??= (createRequire(import.meta.url)('string-width') as typeof import('string-width')).default
+  return measure(bare)
+}
 
 export interface Column {
   readonly title: string
@@ -42,7 +56,7 @@ export function pad(text: string, width: number, align: 'left' | 'right' = 'left
 export function cut(text: string, width: number): string {
   if (stringWidth(text) <= width) return text
   let out = ''
-  for (const char of text.replace(/\x1b\[[0-9;]*m/g, '')) {
+  for (const char of text.replace(COLOR, '')) {
     if (stringWidth(out + char) > width - 1) break
     out += char
   }

@@ -15,9 +15,8 @@ import { livePath } from '../host/log-file.ts'
 import { tailLines } from '../host/log-reader.ts'
 import type { StateDir } from '../host/state-dir.ts'
 import { ulid } from '../host/ulid.ts'
-import { makeApp } from './api/app.ts'
 import type { ApiDeps } from './api/deps.ts'
-import { type ApiServer, serveApi } from './api/server.ts'
+import { type ApiServer, type ApiService, serveApi } from './api/server.ts'
 import { StreamHub } from './api/stream.ts'
 import { ArchiveClient } from './archive/client.ts'
 import { Witness } from './evidence/witness.ts'
@@ -25,7 +24,6 @@ import { FleetView } from './fleet-view.ts'
 import { guardedPattern } from './guarded-pattern.ts'
 import { ExecPlaces } from './health/exec-place.ts'
 import { logSource } from './health/log-source.ts'
-import { runProbe } from './health/probe.ts'
 import { Prober } from './health/prober.ts'
 import { type KeeperConnection, KeeperLink } from './keeper-link.ts'
 import { RunBook } from './run-book.ts'
@@ -127,6 +125,7 @@ export class Daemon {
     return new Prober({
       clock,
       probe: async (spec, probe, timeoutMs, view) => {
+        const { runProbe } = await import('./health/probe.ts')
         const place = probe.kind === 'exec' ? await this.#place(spec, view.run_id as string) : null
         return await runProbe(probe, timeoutMs, place)
       },
@@ -166,7 +165,7 @@ export class Daemon {
     this.#witness?.linkUp()
     this.#prober.linkUp()
     this.#archive.wake()
-    void this.#recallFingerprints()
+    if (status.modules.some(module => module.last_exit !== null)) void this.#recallFingerprints()
     this.#uptime.touch(status.modules.map(module => module.name))
     this.#options.say('connected to the keeper')
   }
@@ -200,7 +199,7 @@ export class Daemon {
     if (push.module.name.startsWith('@')) return
     this.#view.setModule(push.module)
     this.#prober.observe(push.module)
-    this.#watchRuns()
+    this.#watchRun(push.module)
     this.#stream.publish({ kind: 'module', value: this.#view.complete(push.module) })
   }
 
@@ -223,17 +222,17 @@ export class Daemon {
   /** Every live run is held as evidence and sampled. */
   #watchRuns(): void {
     const modules = this.#view.raw()
-    const runs = modules.flatMap(module => {
-      const { name, pid, run_id: runId } = module
-      return pid !== null && runId !== null ? [{ module: name, runId, pid }] : []
-    })
-    const spares = modules.flatMap(module => module.spares)
-    for (const run of runs) this.#witness?.hold(run)
-    for (const { pid, run_id: runId } of spares) if (pid !== null) this.#witness?.hold({ runId, pid })
-    this.#sampler.observe(
-      runs,
-      modules.map(module => module.name),
-    )
+    this.#sampler.keepOnly(new Set(modules.map(module => module.name)))
+    for (const module of modules) this.#watchRun(module)
+  }
+
+  #watchRun({ name, pid, run_id: runId, spares }: ModuleView): void {
+    const run = pid !== null && runId !== null ? { module: name, runId, pid } : null
+    if (run) this.#witness?.hold(run)
+    for (const spare of spares) {
+      if (spare.pid !== null) this.#witness?.hold({ runId: spare.run_id, pid: spare.pid })
+    }
+    this.#sampler.observe(name, run)
   }
 
   #down(): void {
@@ -288,16 +287,20 @@ export class Daemon {
     const { state, say } = this.#options
     const failed = (error: unknown): void => say(`the API failed: ${(error as Error).stack ?? String(error)}`)
     try {
-      this.#server = await serveApi(
-        makeApp(this.#apiDeps(failed), ['localhost', 'mark']),
-        state.daemonSocket,
-        failed,
-      )
+      this.#server = await serveApi(state.daemonSocket, () => this.#loadApi(failed), failed)
       if (this.#closed) await this.#server.close()
     } catch (error) {
       failed(error)
       if (!this.#closed) setTimeout(() => void this.#listen(), LISTEN_RETRY_MS).unref()
     }
+  }
+
+  async #loadApi(failed: (error: unknown) => void): Promise<ApiService> {
+    const [{ makeApp }, { httpService }] = await Promise.all([
+      import('./api/app.ts'),
+      import('./api/http.ts'),
+    ])
+    return httpService(makeApp(this.#apiDeps(failed), ['localhost', 'mark']), failed)
   }
 
   #apiDeps(failed: (error: unknown) => void): ApiDeps {

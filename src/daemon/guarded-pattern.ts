@@ -2,7 +2,7 @@
  * Regular expressions from a config or a request, run over log lines without ever hanging the daemon: lines
  * are cut to 4 KB and the whole batch is stopped when its time is up.
  */
-import { createContext, Script } from 'node:vm'
+import { type Context, createContext, Script } from 'node:vm'
 
 const LINE_MAX = 4096
 const BATCH_MS = 200
@@ -11,8 +11,9 @@ export class PatternTooSlow extends Error {
   override readonly name = 'PatternTooSlow'
 }
 
-const box = createContext({ work: (): void => {} })
 const script = new Script('work()')
+/** A context costs a megabyte: it is made for the first pattern. */
+let box: Context | null = null
 
 /**
  * A matcher for many lines: which of them fit, in their order. Throws SyntaxError at once for a pattern that
@@ -22,6 +23,7 @@ export function guardedPattern(pattern: string): (lines: readonly string[]) => b
   const expression = new RegExp(pattern, 'u')
   return lines => {
     const fits: boolean[] = []
+    box ??= createContext({})
     box.work = () => {
       for (const line of lines) fits.push(expression.test(line.slice(0, LINE_MAX)))
     }

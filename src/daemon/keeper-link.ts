@@ -37,6 +37,8 @@ export class KeeperLink {
   #retryMs = RETRY_MIN_MS
   #timer: NodeJS.Timeout | null = null
   #closed = false
+  /** Pushes that wait until a new plan and its view are taken: what is newer must not be lost to them. */
+  #held: Push[] | null = null
 
   constructor(
     connect: () => Promise<KeeperConnection>,
@@ -108,11 +110,14 @@ export class KeeperLink {
 
   #hear(connection: KeeperConnection, push: Push): void {
     if (this.#connection !== connection) return
-    if (push.push === 'plan') void this.#replan(connection)
+    if (this.#held) this.#held.push(push)
+    else if (push.push === 'plan') void this.#replan(connection)
     else this.#listener.push(push)
   }
 
   async #replan(connection: KeeperConnection): Promise<void> {
+    const held: Push[] = []
+    this.#held = held
     try {
       const plan = await askPlan(connection)
       const status = (await connection.ask({ ask: 'state' }, ASK_MS)) as StatusDocument
@@ -121,10 +126,14 @@ export class KeeperLink {
       // without the new plan everything the daemon does would be about the old one: begin again
       connection.close()
     }
+    if (this.#held !== held) return
+    this.#held = null
+    for (const push of held) this.#hear(connection, push)
   }
 
   #lose(): void {
     this.#connection = null
+    this.#held = null
     this.#listener.down()
     this.#again()
   }

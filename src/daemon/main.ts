@@ -3,6 +3,7 @@
  * module notices. Ends within a second of SIGTERM. Reads environment and arguments here and nowhere else.
  */
 import { readFileSync, readlinkSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../host/clock.ts'
@@ -12,6 +13,8 @@ import { Daemon } from './daemon.ts'
 
 const CONNECT_MS = 2000
 const END_MS = 900
+/** What was compiled is kept for the next daemon now: one that is killed keeps nothing. */
+const KEEP_COMPILED_MS = 10_000
 
 const { values } = parseArgs({ options: { 'state-dir': { type: 'string' } } })
 const dir = values['state-dir']
@@ -39,6 +42,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 process.on('SIGPIPE', () => {})
 process.on('SIGHUP', () => {})
 daemon.start()
+setTimeout(flushCompileCache, KEEP_COMPILED_MS).unref()
 // Everything else is unref'ed: the daemon lives until it is told to end.
 setInterval(() => {}, 2 ** 30)
 

@@ -1,8 +1,9 @@
 /**
  * The archive as the rest of the daemon sees it: questions with a time limit, and a thread that may hang or
- * die without anyone else noticing more than a missing answer. Restarts a dead thread with backoff.
+ * die without anyone else noticing more than a missing answer. The thread starts when it is first needed, not
+ * amid a fleet's start. Restarts one that died with backoff.
  */
-import { Worker } from 'node:worker_threads'
+import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { MarkError } from '../../core/errors.ts'
 import type { ArchiveReads, ArchiveSetup, FromArchive, ToArchive } from './protocol.ts'
 import type { RunNotes } from './draft.ts'
@@ -22,9 +23,12 @@ interface Waiting {
 
 const ANSWER_MS = 2000
 const MAX_WAITING = 256
+const NOTES_MAX = 1000
 const RESTART_MIN_MS = 200
 const RESTART_MAX_MS = 60_000
 const CLOSE_MS = 500
+/** News may wait this long for a thread, so that none is started amid a fleet's start; questions never do. */
+const GATHER_MS = 500
 /** Batches and answers are small; a thread that needs more is restarted. */
 const HEAP = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 }
 // A compiled package has `.js` beside this file, a checkout `.ts`.
@@ -38,13 +42,16 @@ export class ArchiveClient {
   #secrets: readonly string[] = []
   #nextId = 1
   #restartMs = RESTART_MIN_MS
+  /** Until the next start: of a thread that is wanted soon, or of one that comes back after it died. */
   #timer: NodeJS.Timeout | null = null
+  #restarting = false
+  /** What runs that ended left, until there is a thread. */
+  #notes: RunNotes[] = []
   #closed = false
 
   constructor(setup: ArchiveSetup, hearing: ArchiveHearing) {
     this.#setup = setup
     this.#hearing = hearing
-    this.#start()
   }
 
   /** Asks. Rejects with MARK_BUSY when the archive is off, hung or overrun. */
@@ -53,6 +60,7 @@ export class ArchiveClient {
     ...[argument]: Parameters<ArchiveReads[K]>
   ): Promise<ReturnType<ArchiveReads[K]>> {
     return new Promise((resolve, reject) => {
+      if (!this.#worker && !this.#restarting && !this.#closed) this.#start()
       if (!this.#worker || this.#waiting.size >= MAX_WAITING) return reject(off('it is not there'))
       const id = this.#nextId++
       const timer = setTimeout(() => {
@@ -66,14 +74,19 @@ export class ArchiveClient {
 
   /** The journal has grown. */
   wake(): void {
-    this.#post({ kind: 'wake' })
+    if (this.#worker) this.#post({ kind: 'wake' })
+    else this.#startSoon()
   }
 
   note(notes: RunNotes): void {
-    this.#post({ kind: 'note', notes })
+    if (this.#worker) return this.#post({ kind: 'note', notes })
+    this.#notes.push(notes)
+    if (this.#notes.length > NOTES_MAX) this.#notes.shift()
+    this.#startSoon()
   }
 
   retain(beforeMs: number): void {
+    if (!this.#worker && !this.#restarting && !this.#closed) this.#start()
     this.#post({ kind: 'retain', beforeMs })
   }
 
@@ -87,8 +100,8 @@ export class ArchiveClient {
   async close(): Promise<void> {
     this.#closed = true
     if (this.#timer) clearTimeout(this.#timer)
-    const worker = this.#worker
     this.#failAll('the daemon ends')
+    const worker = this.#worker
     if (!worker) return
     const gone = new Promise<void>(resolve => worker.once('exit', () => resolve()))
     const timer = setTimeout(() => void worker.terminate(), CLOSE_MS)
@@ -97,11 +110,21 @@ export class ArchiveClient {
     clearTimeout(timer)
   }
 
+  #startSoon(): void {
+    if (this.#timer || this.#closed) return
+    this.#timer = setTimeout(() => this.#start(), GATHER_MS)
+    this.#timer.unref()
+  }
+
   #start(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = null
+    this.#restarting = false
     const worker = new Worker(WORKER, {
       workerData: this.#setup,
       name: 'archive',
-      env: {},
+      // NODE_COMPILE_CACHE: without it a checkout strips the thread's types at each start.
+      env: SHARE_ENV,
       argv: [],
       resourceLimits: HEAP,
     })
@@ -113,6 +136,7 @@ export class ArchiveClient {
     worker.on('exit', () => this.#ended())
     worker.unref()
     this.#post({ kind: 'secrets', values: this.#secrets })
+    for (const notes of this.#notes.splice(0)) this.#post({ kind: 'note', notes })
     this.#post({ kind: 'wake' })
   }
 
@@ -120,6 +144,8 @@ export class ArchiveClient {
     this.#worker = null
     this.#failAll('its thread ended')
     if (this.#closed) return
+    this.#restarting = true
+    if (this.#timer) clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#start(), this.#restartMs)
     this.#timer.unref()
     this.#restartMs = Math.min(this.#restartMs * 2, RESTART_MAX_MS)

@@ -20,7 +20,7 @@ test('the whole tree of a run is measured, and a run that ended is forgotten', a
       assert.ok(performance.now() < deadline)
       await new Promise(resolve => setTimeout(resolve, 5))
     }
-    sampler.observe([{ module: 'vida', runId: 'R', pid }], ['vida'])
+    sampler.observe('vida', { module: 'vida', runId: 'R', pid })
     sampler.sample()
     assert.equal(sampler.resources('vida').cpuPercent, null)
     assert.ok((sampler.resources('vida').memoryBytes ?? 0) > 500_000)
@@ -38,7 +38,7 @@ test('the whole tree of a run is measured, and a run that ended is forgotten', a
       sampler.sample()
     }
     assert.equal(sampler.history('R')?.samples.length, 60)
-    sampler.observe([], ['vida'])
+    sampler.observe('vida', null)
     assert.equal(sampler.history('R'), null)
     assert.equal(sampler.resources('vida').memoryBytes, null)
   } finally {

@@ -1,13 +1,15 @@
 /**
- * What each run uses: CPU and memory of its whole tree once a second, its tree once in 5 s, descriptors and
- * disk once a minute. Keeps the last 60 samples per module in memory. Reads /proc and sizes of files; never
- * signals.
+ * What each run uses: CPU and memory of its whole tree once a second, new children of it once in 5 s,
+ * descriptors and disk once a minute, a few modules at a time. Keeps the last minute of samples per module.
+ * Reads /proc and sizes of files; never signals.
  */
-import { cpuPercent, pushSample, type ResourceSample, type TreeSample } from '../../core/resource.ts'
+import { cpuPercent } from '../../core/resource.ts'
 import { formatUtc } from '../../core/time.ts'
 import type { Clock } from '../../host/clock.ts'
-import { childrenOf, fdCount, readStat } from '../../host/proc.ts'
+import { fdCount, readStat } from '../../host/proc.ts'
 import { diskUse } from './disk-use.ts'
+import { RunMeter } from './run-meter.ts'
+import { SampleRing } from './sample-ring.ts'
 
 export interface SampledRun {
   readonly module: string
@@ -25,11 +27,14 @@ export interface RunHistory {
 }
 
 interface Sampled {
-  run: SampledRun
-  tree: readonly number[]
-  treeAtMs: number
-  last: TreeSample | null
-  ring: readonly ResourceSample[]
+  readonly run: SampledRun
+  readonly meter: RunMeter
+  readonly ring: SampleRing
+  /** Monotonic times: when it was read, walked, and walked through all its threads. */
+  readAtMs: number
+  walkedAtMs: number
+  allWalkedAtMs: number
+  fdsAtMs: number
   fds: number | null
 }
 
@@ -42,8 +47,6 @@ interface Disk {
 const SAMPLE_MS = 1000
 const TREE_MS = 5000
 const SLOW_MS = 60_000
-const RING = 60
-const TREE_MAX = 500
 /** USER_HZ: 100 on every supported architecture. */
 const TICKS_PER_SECOND = 100
 
@@ -62,30 +65,20 @@ export class Sampler {
     this.#pageBytes = pageSize()
   }
 
-  /** The runs that live now; everything known of others is dropped. `modules`: all there are. */
-  observe(runs: readonly SampledRun[], modules: readonly string[]): void {
-    const live = new Map(runs.map(run => [run.module, run]))
-    for (const [module, sampled] of this.#runs) {
-      if (live.get(module)?.runId !== sampled.run.runId) this.#runs.delete(module)
-    }
-    for (const run of runs) {
-      if (this.#runs.has(run.module)) continue
-      this.#runs.set(run.module, {
-        run,
-        tree: [run.pid],
-        treeAtMs: Number.NEGATIVE_INFINITY,
-        last: null,
-        ring: [],
-        fds: null,
-      })
-    }
-    const known = new Set(modules)
-    for (const module of this.#disks.keys()) if (!known.has(module)) this.#disks.delete(module)
-    for (const module of modules) {
-      if (!this.#disks.has(module))
-        this.#disks.set(module, { bytes: null, atMs: Number.NEGATIVE_INFINITY, busy: false })
-    }
+  /** A module and the run it has now, or null. Everything known of an earlier run is dropped. */
+  observe(module: string, run: SampledRun | null): void {
+    const sampled = this.#runs.get(module)
+    if (sampled && sampled.run.runId !== run?.runId) this.#drop(module, sampled)
+    if (run && !this.#runs.has(module)) this.#runs.set(module, this.#take(run))
+    if (!this.#disks.has(module))
+      this.#disks.set(module, { bytes: null, atMs: Number.NEGATIVE_INFINITY, busy: false })
     this.#arm()
+  }
+
+  /** Modules that are not there any more are forgotten. */
+  keepOnly(modules: ReadonlySet<string>): void {
+    for (const [module, sampled] of this.#runs) if (!modules.has(module)) this.#drop(module, sampled)
+    for (const module of this.#disks.keys()) if (!modules.has(module)) this.#disks.delete(module)
   }
 
   /** Newest figures of a module; null where nothing is known. */
@@ -96,7 +89,7 @@ export class Sampler {
     fds: number | null
   } {
     const sampled = this.#runs.get(module)
-    const newest = sampled?.ring.at(-1)
+    const newest = sampled?.ring.newest()
     return {
       cpuPercent: newest?.cpuPercent ?? null,
       memoryBytes: newest?.memoryBytes ?? null,
@@ -109,53 +102,82 @@ export class Sampler {
   history(runId: string): RunHistory | null {
     const sampled = [...this.#runs.values()].find(one => one.run.runId === runId)
     if (!sampled) return null
-    const samples = sampled.ring.map(({ wallMs, cpuPercent: cpu_percent, memoryBytes: memory_bytes }) => {
-      return { at: formatUtc(wallMs), cpu_percent, memory_bytes }
-    })
+    const samples = sampled.ring
+      .all()
+      .map(({ wallMs, cpuPercent: cpu_percent, memoryBytes: memory_bytes }) => {
+        return { at: formatUtc(wallMs), cpu_percent, memory_bytes }
+      })
     return { samples, fds: sampled.fds }
   }
 
   /** One round; called by the timer, and by tests. */
   sample(): void {
     const now = this.#clock.now()
+    // Descriptors of so many in a round that everyone has its turn within a minute.
+    let turns = Math.ceil((this.#runs.size * SAMPLE_MS) / SLOW_MS)
     for (const sampled of this.#runs.values()) {
       try {
         this.#sampleRun(sampled, now.monoMs, now.wallMs)
+        if (sampled.fds !== null && (now.monoMs - sampled.fdsAtMs < SLOW_MS || turns-- <= 0)) continue
+        sampled.fds = fdCount(sampled.run.pid)
+        sampled.fdsAtMs = now.monoMs
       } catch {
         // short of descriptors: the next round may do better
       }
     }
-    const due = [...this.#disks].find(([, disk]) => !disk.busy && now.monoMs - disk.atMs >= SLOW_MS)
-    if (due) void this.#measureDisk(due[0], due[1])
+    this.#measureOneDisk(now.monoMs)
     this.#arm()
   }
 
   close(): void {
     if (this.#timer) clearTimeout(this.#timer)
+    for (const { meter } of this.#runs.values()) meter.close()
     this.#runs.clear()
     this.#disks.clear()
   }
 
+  #take(run: SampledRun): Sampled {
+    const never = Number.NEGATIVE_INFINITY
+    return {
+      run,
+      meter: new RunMeter(run.pid),
+      ring: new SampleRing(),
+      readAtMs: never,
+      walkedAtMs: never,
+      allWalkedAtMs: never,
+      fdsAtMs: never,
+      fds: null,
+    }
+  }
+
   #sampleRun(sampled: Sampled, monoMs: number, wallMs: number): void {
-    if (monoMs - sampled.treeAtMs >= TREE_MS) {
-      if (Math.floor(monoMs / SLOW_MS) !== Math.floor(sampled.treeAtMs / SLOW_MS))
-        sampled.fds = fdCount(sampled.run.pid)
-      sampled.tree = treeOf(sampled.run.pid)
-      sampled.treeAtMs = monoMs
+    if (monoMs - sampled.walkedAtMs >= TREE_MS) {
+      const all = monoMs - sampled.allWalkedAtMs >= SLOW_MS
+      sampled.meter.walk(all)
+      sampled.walkedAtMs = monoMs
+      // Not all at once: some come again earlier.
+      if (all) sampled.allWalkedAtMs = monoMs - this.#clock.chance() * (SLOW_MS / 2)
     }
-    const ticks = new Map<string, number>()
-    let pages = 0
-    for (const pid of sampled.tree) {
-      const stat = readStat(pid)
-      if (!stat) continue
-      ticks.set(`${pid}:${stat.startTime}`, stat.utimeTicks + stat.stimeTicks)
-      pages += stat.rssPages
+    const reading = sampled.meter.read()
+    if (!reading) return
+    const elapsedMs = monoMs - sampled.readAtMs
+    const first = sampled.readAtMs === Number.NEGATIVE_INFINITY
+    const cpu = first ? null : cpuPercent(reading.ticks, elapsedMs, TICKS_PER_SECOND)
+    sampled.readAtMs = monoMs
+    sampled.ring.add(wallMs, cpu, reading.rssPages * this.#pageBytes)
+  }
+
+  #drop(module: string, sampled: Sampled): void {
+    sampled.meter.close()
+    this.#runs.delete(module)
+  }
+
+  #measureOneDisk(monoMs: number): void {
+    for (const [module, disk] of this.#disks) {
+      if (disk.busy || monoMs - disk.atMs < SLOW_MS) continue
+      void this.#measureDisk(module, disk)
+      return
     }
-    if (ticks.size === 0) return
-    const tree = { monoMs, ticks, rssBytes: pages * this.#pageBytes }
-    const cpu = sampled.last ? cpuPercent(sampled.last, tree, TICKS_PER_SECOND) : null
-    sampled.last = tree
-    sampled.ring = pushSample(sampled.ring, { wallMs, cpuPercent: cpu, memoryBytes: tree.rssBytes }, RING)
   }
 
   async #measureDisk(module: string, disk: Disk): Promise<void> {
@@ -173,13 +195,6 @@ export class Sampler {
     }, SAMPLE_MS)
     this.#timer.unref()
   }
-}
-
-function treeOf(pid: number): number[] {
-  const tree = [pid]
-  for (let at = 0; at < tree.length && tree.length < TREE_MAX; at++)
-    tree.push(...childrenOf(tree[at] as number))
-  return tree
 }
 
 /** Memory pages are 4, 16 or 64 KiB; told by comparing our own size in bytes and in pages. */
