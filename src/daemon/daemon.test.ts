@@ -65,7 +65,14 @@ class FakeKeeper {
   #answer(request: Request): unknown {
     if (request.ask === 'plan') {
       return {
-        plan: { fleet: 'sipa', root: '/', modules: [this.spec], secrets: {}, retention: { eventsMs: 1e10 } },
+        plan: {
+          fleet: 'sipa',
+          root: '/',
+          modules: [this.spec],
+          secrets: {},
+          fleetEnvFiles: [],
+          retention: { eventsMs: 1e10 },
+        },
       }
     }
     if (request.ask === 'watch' || request.ask === 'state') {
@@ -107,7 +114,14 @@ async function withDaemon(work: (bench: Bench) => Promise<void>): Promise<void> 
   })
   await new Promise(resolve => web.close(resolve))
   const ready = { kind: 'http', url: `http://127.0.0.1:${port}/`, timeoutMs: 60_000, intervalMs: 50 }
-  const spec = { name: 'vida', ready, health: null, silenceMs: null } as unknown as ModuleSpec
+  const spec = {
+    name: 'vida',
+    ready,
+    health: null,
+    silenceMs: null,
+    envFiles: [],
+    environment: {},
+  } as unknown as ModuleSpec
   const started_at = new Date().toISOString()
   const view = {
     name: 'vida',

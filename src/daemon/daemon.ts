@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { Push } from '../contract/keeper.ts'
 import { MarkError } from '../core/errors.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
+import { type Redactor, redactData, redactor } from '../core/redact.ts'
 import type { FleetEvent, ModuleView, StatusDocument } from '../core/view.ts'
 import type { Clock } from '../host/clock.ts'
 import { readSecretsEnv } from '../host/environment.ts'
@@ -27,6 +28,7 @@ import { logSource } from './health/log-source.ts'
 import { Prober } from './health/prober.ts'
 import { type KeeperConnection, KeeperLink } from './keeper-link.ts'
 import { RunBook } from './run-book.ts'
+import { knownSecrets } from './secret-values.ts'
 import { Sampler } from './sampling/sampler.ts'
 import { UptimeBook } from './uptime/uptime-book.ts'
 
@@ -58,6 +60,7 @@ export class Daemon {
   readonly #link: KeeperLink
   readonly #retain: NodeJS.Timeout
   #plan: Plan | null = null
+  #redact: Redactor = redactor([])
   #archiveProblem: string | null = null
   #server: ApiServer | null = null
   #closed = false
@@ -173,9 +176,9 @@ export class Daemon {
   #planned(plan: Plan | null, status: StatusDocument): void {
     this.#plan = plan
     if (plan) this.#prober.setPlan(plan)
-    this.#archive.secrets(Object.values(readSecretsEnv(this.#options.state)))
+    this.#learnSecrets(plan)
     const names = new Set(status.modules.map(module => module.name))
-    this.#view.replace(status)
+    this.#view.replace({ ...status, modules: status.modules.map(module => this.#shown(module)) })
     this.#prober.keepOnly(names)
     this.#uptime.keepOnly(names)
     for (const module of status.modules) this.#prober.observe(module)
@@ -183,6 +186,19 @@ export class Daemon {
     this.#witness?.keepOnly(new Set(status.modules.flatMap(runIdsOf)))
     this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
     for (const module of this.#view.modules()) this.#stream.publish({ kind: 'module', value: module })
+  }
+
+  #learnSecrets(plan: Plan | null): void {
+    const { state, credentialsDir } = this.#options
+    const values = plan ? knownSecrets(plan, state, credentialsDir) : Object.values(readSecretsEnv(state))
+    this.#redact = redactor(values)
+    this.#archive.secrets(values)
+  }
+
+  /** A module's view without the secrets that its own words may hold. */
+  #shown(view: ModuleView): ModuleView {
+    const { reason, hold, last_exit } = view
+    return { ...view, ...(redactData({ reason, hold, last_exit }, this.#redact) as Partial<ModuleView>) }
   }
 
   #push(push: Exclude<Push, { push: 'plan' }>): void {
@@ -197,10 +213,11 @@ export class Daemon {
     }
     // The keeper's own children, such as this daemon, are no modules.
     if (push.module.name.startsWith('@')) return
-    this.#view.setModule(push.module)
+    const shown = this.#shown(push.module)
+    this.#view.setModule(shown)
     this.#prober.observe(push.module)
     this.#watchRun(push.module)
-    this.#stream.publish({ kind: 'module', value: this.#view.complete(push.module) })
+    this.#stream.publish({ kind: 'module', value: this.#view.complete(shown) })
   }
 
   #happened(event: FleetEvent): void {
@@ -216,7 +233,8 @@ export class Daemon {
     }
     this.#archive.wake()
     if (event.module !== null && this.#view.has(event.module)) this.#uptime.touch([event.module])
-    this.#stream.publish({ kind: 'event', value: event })
+    const data = redactData(event.data, this.#redact) as FleetEvent['data']
+    this.#stream.publish({ kind: 'event', value: { ...event, data } })
   }
 
   /** Every live run is held as evidence and sampled. */

@@ -37,6 +37,7 @@ async function withArchive(
     imported: more => exits.push(...more),
     problem: problem => problems.push(problem),
   })
+  client.secrets([])
   try {
     await work({ dir, journal, client, exits, problems })
   } finally {

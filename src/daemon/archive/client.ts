@@ -39,7 +39,7 @@ export class ArchiveClient {
   readonly #hearing: ArchiveHearing
   readonly #waiting = new Map<number, Waiting>()
   #worker: Worker | null = null
-  #secrets: readonly string[] = []
+  #secrets: readonly string[] | null = null
   #nextId = 1
   #restartMs = RESTART_MIN_MS
   /** Until the next start: of a thread that is wanted soon, or of one that comes back after it died. */
@@ -90,7 +90,7 @@ export class ArchiveClient {
     this.#post({ kind: 'retain', beforeMs })
   }
 
-  /** Values that must never be stored. */
+  /** Values that must never be stored. Nothing is imported before this was called once. */
   secrets(values: readonly string[]): void {
     this.#secrets = values
     this.#post({ kind: 'secrets', values })
@@ -135,7 +135,7 @@ export class ArchiveClient {
     )
     worker.on('exit', () => this.#ended())
     worker.unref()
-    this.#post({ kind: 'secrets', values: this.#secrets })
+    if (this.#secrets) this.#post({ kind: 'secrets', values: this.#secrets })
     for (const notes of this.#notes.splice(0)) this.#post({ kind: 'note', notes })
     this.#post({ kind: 'wake' })
   }

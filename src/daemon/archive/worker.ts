@@ -3,7 +3,7 @@
  * nothing but the archive. Started only by client.ts. Ends when it is told to, or with the daemon.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { type Redactor, redactor } from '../../core/redact.ts'
+import { type Redactor, redactData, redactor } from '../../core/redact.ts'
 import type { Uptime } from '../../core/uptime.ts'
 import type { FleetEvent } from '../../core/view.ts'
 import { readJournal } from '../../host/journal-reader.ts'
@@ -12,23 +12,37 @@ import { makeDossier, OUTPUT_MAX_BYTES } from './dossier.ts'
 import { Importer } from './importer.ts'
 import type { ArchiveReads, ArchiveSetup, FromArchive, ToArchive } from './protocol.ts'
 import * as queries from './queries.ts'
-import type { DossierDraft } from './draft.ts'
+import type { DossierDraft, RunNotes } from './draft.ts'
 import type { Span, Store } from './store.ts'
 
 const port = parentPort
 if (!port) throw new Error('archive/worker.ts runs only as a thread of the daemon')
 const setup = workerData as ArchiveSetup
-let redact: Redactor = redactor([])
+/** null until the daemon has said what must never be stored: nothing is imported before. */
+let redact: Redactor | null = null
+const NOTES_MAX = 1000
+/** Notes that came before that. */
+const early: RunNotes[] = []
 
 const say = (message: FromArchive): void => port.postMessage(message)
 
 const importer = new Importer({
   path: setup.archive,
-  readJournal: (afterSeq, limit) => readJournal(setup.journal, afterSeq, limit),
+  readJournal: cleanJournal,
   dossier: dossierOf,
   imported: exits => say({ kind: 'imported', exits }),
   problemChanged: problem => say({ kind: 'problem', problem }),
 })
+
+/** The journal is the keeper's own record; what goes on from here has no secret in it. */
+function cleanJournal(afterSeq: number, limit: number): ReturnType<typeof readJournal> {
+  const read = readJournal(setup.journal, afterSeq, limit)
+  return { ...read, events: read.events.map(event => ({ ...event, data: cleaned(event.data) })) }
+}
+
+function cleaned<T>(data: T): T {
+  return redactData(data, redact ?? redactor([])) as T
+}
 
 /** An exit that was asked for and went well needs no dossier. */
 function dossierOf(event: FleetEvent, span: Span): DossierDraft | null {
@@ -40,7 +54,7 @@ function dossierOf(event: FleetEvent, span: Span): DossierDraft | null {
     signal: typeof signal === 'string' ? signal : null,
     oom: oom === true,
   }
-  return makeDossier(exit, outputOf(span), redact)
+  return makeDossier(exit, outputOf(span), redact ?? redactor([]))
 }
 
 /**
@@ -88,14 +102,18 @@ port.on('message', (message: ToArchive) => {
     case 'ask':
       return answer(message)
     case 'wake':
-      return importer.wake()
+      if (redact) importer.wake()
+      return
     case 'note':
-      return importer.note(message.notes)
+      if (redact) return importer.note(cleaned(message.notes))
+      if (early.length < NOTES_MAX) early.push(message.notes)
+      return
     case 'retain':
       return importer.retain(message.beforeMs)
     case 'secrets':
       redact = redactor(message.values)
-      return
+      for (const notes of early.splice(0)) importer.note(cleaned(notes))
+      return importer.wake()
     case 'close':
       importer.close()
       port.close()
