@@ -139,6 +139,7 @@ export type EventKind =
   | 'killed' // data: id, level, scope, reason, by
   | 'kill_complete' // data: id, note
   | 'released' // data: id, reason, by
+  | 'log_dropped' // data: bytes, lines, from, to (logical): given up because the disk was full
   | 'degraded' // data: what, reason
   | 'recovered' // data: what
   | 'repaired' // data: file, reason (a state file that was torn or lost)

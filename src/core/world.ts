@@ -77,8 +77,10 @@ export interface Processes {
   /** Of a run from an earlier keeper: watch it; `dead` with what its corpse tells, if anything. */
   adopt(
     run: Run,
-    module?: string,
+    spec?: ModuleSpec,
   ): { readonly alive: true } | { readonly alive: false; readonly exit: Exit | null }
+  /** The spec of a live run changed in what needs no new process. */
+  respec(spec: ModuleSpec, runId: string): void
   /** A live process that carries this run id: for a record written before its spawn. */
   find(runId: string): { readonly pid: number; readonly startTime: number } | null
   signal(run: Run, signal: string): void
@@ -142,6 +144,11 @@ export interface Hearing {
   hooked(child: string, hook: Hook, ok: boolean, reason: string): void
   notified(slot: string, message: string): void
   woke(): void
+  /** A full disk cost the oldest of a module's log: logical [from, to). */
+  logDropped(
+    module: string,
+    dropped: { readonly bytes: number; readonly lines: number; readonly from: number; readonly to: number },
+  ): void
   /** The file KILL appeared. */
   killFile(): void
 }

@@ -6,22 +6,30 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
 import type { Libc } from './libc.ts'
+import { atFleetScore } from './oom-score.ts'
 import { readStat } from './proc.ts'
 import { findProgram, type Program, type Refusal, whyNotStarted } from './program-path.ts'
 import { errnoOf } from './shortage.ts'
 
 export type Spawned = { readonly ok: true; readonly pid: number; readonly startTime: number | null } | Refusal
 
-/**
- * By posix_spawn: the child is ours to reap. stdout and stderr go to `logFd`; `tag` marks it and all it ever
- * starts.
- */
-export function spawnOwned(program: Program, logFd: number, tag: number | null, libc: Libc): Spawned {
+export interface OwnedPlace {
+  /** Becomes stdout and stderr. */
+  readonly logFd: number
+  /** Marks it and all it ever starts. */
+  readonly tag: number | null
+  /** At most this; absent: the fleet's. */
+  readonly oomScore?: number | undefined
+}
+
+/** By posix_spawn: the child is ours to reap. */
+export function spawnOwned(program: Program, { logFd, tag, oomScore }: OwnedPlace, libc: Libc): Spawned {
   const path = findProgram(program)
   if (path === null) return whyNotStarted(program, null)
   const environment = Object.entries(program.env).map(([name, value]) => `${name}=${value}`)
   const { argv, cwd } = program
-  const spawned = libc.spawn({ path, argv, environment, cwd, logFd, tag })
+  const order = { path, argv, environment, cwd, logFd, tag }
+  const spawned = atFleetScore(() => libc.spawn(order), oomScore)
   if ('errno' in spawned) return whyNotStarted(program, spawned.errno)
   return { ok: true, pid: spawned.pid, startTime: readStat(spawned.pid)?.startTime ?? null }
 }
@@ -87,7 +95,8 @@ function attempt(program: Program, stdio: ('ignore' | 'pipe' | number)[]): Child
   const [file, ...args] = program.argv
   if (file === undefined) return new Error('there is no command')
   try {
-    const child = spawn(file, args, { cwd: program.cwd, env: { ...program.env }, detached: true, stdio })
+    const options = { cwd: program.cwd, env: { ...program.env }, detached: true, stdio }
+    const child = atFleetScore(() => spawn(file, args, options))
     child.on('error', () => {})
     return child
   } catch (error) {

@@ -2,13 +2,15 @@
  * The keeper's memory of its children: children.json, rewritten now and then, and a log of what changed since,
  * so that one restart costs one small write. The log lies in two preallocated slots: writing to it needs no
  * room on the disk. A line tells all about the children it names, so that lines may be applied to an older
- * document too; a damaged one is passed over. Survives kill -9 at once, a power cut within 100 ms.
+ * document too; a damaged one is passed over. Where the document cannot be rewritten, a slot begins with a line
+ * about all children instead, so that a full disk is never in the way. Survives kill -9 at once, a power cut within 100 ms.
  */
-import { closeSync, constants, fdatasync, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, fdatasync, fstatSync, lstatSync, openSync, rmSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import type { ChildrenDocument } from '../core/keeper-state.ts'
 import type { ChildrenSave } from '../core/world.ts'
 import { peekChecked, readChecked, readRegularFile, writeAll, writeCheckedText } from './atomic-file.ts'
+import { noRoom } from './shortage.ts'
 
 const SLOT_BYTES = 1024 * 1024
 const SYNC_WITHIN_MS = 100
@@ -19,6 +21,8 @@ interface Line {
   readonly generation: number
   readonly value: {
     readonly head?: object
+    /** Of all children: who is not named is gone. */
+    readonly whole?: true
     readonly children: Readonly<Record<string, unknown>>
     readonly saved: unknown
   }
@@ -89,14 +93,26 @@ export class ChildrenFile {
     this.#closeSlot()
     const children = [...save.children].map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')
     const generation = this.#generation + 1
-    const tail = `"children":{${children}},"saved":${JSON.stringify(save.saved)},"generation":${generation}`
+    const saved = JSON.stringify(save.saved)
+    const tail = `"children":{${children}},"saved":${saved},"generation":${generation}`
     const body = `${save.head.slice(0, -1)},${tail}}`
-    writeCheckedText(this.#path, body, { mode: 0o600, fsync: false, keepBackup: true })
+    let line: Buffer = Buffer.alloc(1)
+    try {
+      writeCheckedText(this.#path, body, { mode: 0o600, fsync: false, keepBackup: true })
+    } catch (error) {
+      if (!noRoom(error)) throw error
+      line = encode(
+        generation,
+        `{"whole":true,"head":${save.head},"children":{${children}},"saved":${saved}}`,
+      )
+      if (line.length > SLOT_BYTES) throw error
+    }
+    this.#fd = openSlot(slotOf(this.#path, generation))
+    writeAll(this.#fd, line, 0)
     this.#generation = generation
     this.#head = save.head
-    this.#fd = openSlot(slotOf(this.#path, generation))
-    this.#at = 0
-    writeAll(this.#fd, Buffer.alloc(1), 0)
+    this.#at = line.length - 1
+    this.#syncSoon()
   }
 
   #closeSlot(): void {
@@ -119,8 +135,9 @@ function slotOf(path: string, generation: number): string {
   return `${path}.log.${generation % 2}`
 }
 
-/** Never truncated: its blocks must be there when the disk is full. */
+/** Never truncated: its blocks must be there when the disk is full. What is no file gives way to one. */
 function openSlot(path: string): number {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) rmSync(path, { recursive: true })
   const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
   const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
   try {
@@ -161,6 +178,7 @@ function replay(
   let head: object = {}
   let { saved } = document as { saved: unknown }
   for (const { value } of lines) {
+    if (value.whole) for (const name of Object.keys(children)) delete children[name]
     for (const [name, memory] of Object.entries(value.children)) {
       if (memory === null) delete children[name]
       else children[name] = memory

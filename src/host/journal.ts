@@ -24,6 +24,8 @@ import type { Instant } from '../core/time.ts'
 import type { FleetEvent } from '../core/view.ts'
 import { readRegularFile, setAside } from './atomic-file.ts'
 import { decodeRecord, encodeRecord, isMark, segmentsAmong } from './journal-record.ts'
+import { JournalRoom } from './journal-room.ts'
+import type { FileCalls } from './libc-files.ts'
 import { bootId } from './proc.ts'
 import { HostShortage } from './shortage.ts'
 import { ulid } from './ulid.ts'
@@ -33,6 +35,7 @@ export type NewEvent = Omit<FleetEvent, 'journal_id' | 'seq'>
 const SYNC_WITHIN_MS = 50
 const RETRY_MS = 1000
 const SEGMENT_MAX_BYTES = 4 * 1024 * 1024
+const ROLL_AGAIN_BYTES = 256 * 1024
 const SEGMENTS_KEPT = 8
 /** 1 GB: beyond it the oldest goes even if no daemon ever read it. */
 const SEGMENTS_MAX = 256
@@ -54,6 +57,8 @@ export class Journal {
   readonly exits = new Map<string, FleetEvent>()
 
   readonly #path: string
+  readonly #room: JournalRoom
+  #rollAtBytes = SEGMENT_MAX_BYTES
   #fd: number | null = null
   #sizeBytes = 0
   #firstSeq = 1
@@ -70,13 +75,17 @@ export class Journal {
   /** A fragment without its newline could not be cut off. */
   #torn = false
 
-  private constructor(path: string) {
+  private constructor(path: string, calls: Pick<FileCalls, 'allocateAhead'> | null) {
     this.#path = path
+    this.#room = new JournalRoom(path, calls)
   }
 
-  /** Opens or creates; repairs what a crash tore. Throws only HostShortage, when it could not look. */
-  static open(path: string, now: Instant): Journal {
-    const journal = new Journal(path)
+  /**
+   * Opens or creates; repairs what a crash tore. `calls`: keeps room ahead, so that a full disk refuses
+   * nothing for a while. Throws only HostShortage, when it could not look.
+   */
+  static open(path: string, now: Instant, calls: Pick<FileCalls, 'allocateAhead'> | null = null): Journal {
+    const journal = new Journal(path, calls)
     journal.#recall(now)
     journal.#openFile()
     journal.#write(journal.#mark())
@@ -88,7 +97,7 @@ export class Journal {
     const numbered: FleetEvent = { journal_id: this.journalId, seq: ++this.lastSeq, ...event }
     this.#remember(numbered)
     this.#write(encodeRecord(numbered))
-    if (this.#sizeBytes > SEGMENT_MAX_BYTES && !this.#gathering) this.#roll()
+    if (this.#sizeBytes > this.#rollAtBytes && !this.#gathering) this.#roll()
     return numbered
   }
 
@@ -100,7 +109,7 @@ export class Journal {
   settle(): void {
     this.#gathering = false
     this.#drain()
-    if (this.#sizeBytes > SEGMENT_MAX_BYTES) this.#roll()
+    if (this.#sizeBytes > this.#rollAtBytes) this.#roll()
   }
 
   /** Writes what waits and fsyncs now. */
@@ -218,6 +227,7 @@ export class Journal {
     try {
       this.#fd = openSync(this.#path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o600)
       this.#sizeBytes = fstatSync(this.#fd).size
+      this.#room.opened(this.#fd, this.#sizeBytes)
       return true
     } catch {
       this.durable = false
@@ -259,6 +269,7 @@ export class Journal {
       while (done < bytes.length) done += writeSync(fd, bytes, done)
       this.#torn = false
       this.#sizeBytes += done
+      this.#room.grown(fd, this.#sizeBytes)
       return true
     } catch {
       if (done > 0) this.#cutFragment(fd, done)
@@ -319,7 +330,13 @@ export class Journal {
   #roll(): void {
     this.flush()
     if (!this.durable) return
+    // Without room for the next segment this one goes on: it may have some left.
+    this.#rollAtBytes = this.#sizeBytes + ROLL_AGAIN_BYTES
+    if (!this.#room.prepareNext()) return this.#prune()
+    this.#room.leave(this.#fd, this.#sizeBytes)
     this.#renameSegment()
+    this.#room.takeNext()
+    this.#rollAtBytes = SEGMENT_MAX_BYTES
     this.#write(this.#mark())
     this.#prune()
   }

@@ -8,6 +8,7 @@ import {
   closeSync,
   constants,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -16,7 +17,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { MarkError } from '../core/errors.ts'
+import { formatUtc } from '../core/time.ts'
 import { readRegularFile, syncDir, writeAll, writeAtomic } from './atomic-file.ts'
+import { seal, unseal } from './sealed.ts'
 import { errnoOf, HostShortage, isShortage } from './shortage.ts'
 import type { StateDir } from './state-dir.ts'
 
@@ -53,14 +56,14 @@ export function readLatches(dir: string): Latches {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return { kills: [], unreadable: [] }
     if (isShortage(error)) throw new HostShortage(`to read ${dir}`, errnoOf(error) ?? 'EMFILE')
-    return { kills: [haltAll('kill.latch')], unreadable: [dir] }
+    return { kills: [haltAll('kill.latch', dir)], unreadable: [dir] }
   }
   const latches: Latches = { kills: [], unreadable: [] }
   for (const name of names.filter(name => !name.startsWith('.')).sort()) {
     const record = readRecord(join(dir, name), name.replace(/\.json$/, ''))
     if (record === 'gone') continue
     if (record === null) latches.unreadable.push(join(dir, name))
-    latches.kills.push(record ?? haltAll(name.replace(/\.json$/, '')))
+    latches.kills.push(record ?? haltAll(name.replace(/\.json$/, ''), join(dir, name)))
   }
   return latches
 }
@@ -98,7 +101,7 @@ export function completeLatch(state: StateDir, id: string, note: string | null):
   checkId(id)
   const record = readRecord(join(state.latchDir, `${id}.json`), id)
   if (record === 'gone') throw noSuchKill(id)
-  writeLatch(state, { ...(record ?? haltAll(id)), complete: true, note })
+  writeLatch(state, { ...(record ?? haltAll(id, state.latchDir)), complete: true, note })
 }
 
 /** Releases one kill, durably. MARK_NO_SUCH_KILL when there is none of that name. */
@@ -122,7 +125,7 @@ export function haltFile(
 ): void {
   const path = join(state.haltDir, module)
   if (level === null) {
-    rmSync(path, { force: true })
+    rmSync(path, { force: true, recursive: true })
     return
   }
   mkdirSync(state.haltDir, { recursive: true, mode: 0o755 })
@@ -166,7 +169,7 @@ function writeWithoutSpare(target: string, bytes: Buffer): void {
 
 /** Always one block long, so that it fits into a spare; a reason that is too long for it is cut. */
 function encode(record: KillRecord): Buffer {
-  let json = Buffer.from(JSON.stringify(record))
+  let json = Buffer.from(seal(record))
   for (let keep = 2048; json.length >= RECORD_BYTES; keep = Math.floor(keep / 2)) {
     const { reason, note, by, scope } = record
     const cut = {
@@ -174,7 +177,7 @@ function encode(record: KillRecord): Buffer {
       note: note?.slice(0, keep) ?? null,
       by: by.slice(0, keep),
     }
-    json = Buffer.from(JSON.stringify({ ...record, ...cut, scope: keep < 64 ? 'all' : scope }))
+    json = Buffer.from(seal({ ...record, ...cut, scope: keep < 64 ? 'all' : scope }))
   }
   return Buffer.concat([json, Buffer.alloc(RECORD_BYTES - 1 - json.length, 0x20), NEWLINE])
 }
@@ -184,7 +187,7 @@ function readRecord(path: string, id: string): KillRecord | 'gone' | null {
   try {
     const bytes = readRegularFile(path)
     if (bytes === null) return 'gone'
-    const value = JSON.parse(bytes.toString('utf8')) as Partial<KillRecord> | null
+    const value = unseal(bytes.toString('utf8')) as Partial<KillRecord> | null
     if (value?.id !== id || !LEVELS.has(value.level) || typeof value.scope !== 'string') return null
     const { level, scope, reason, by, at, complete, note } = value as KillRecord
     return {
@@ -193,7 +196,7 @@ function readRecord(path: string, id: string): KillRecord | 'gone' | null {
       scope,
       reason: typeof reason === 'string' ? reason : null,
       by: typeof by === 'string' ? by : 'unknown',
-      at: typeof at === 'string' ? at : '',
+      at: formatUtc(Date.parse(at) || 0),
       complete: complete === true,
       note: typeof note === 'string' ? note : null,
     }
@@ -203,9 +206,11 @@ function readRecord(path: string, id: string): KillRecord | 'gone' | null {
   }
 }
 
-function haltAll(id: string): KillRecord {
+/** As old as the entry at `path`. */
+function haltAll(id: string, path: string): KillRecord {
   const reason = 'this entry cannot be read, so it halts all'
-  return { id, level: 'halt', scope: 'all', reason, by: 'unknown', at: '', complete: false, note: null }
+  const at = formatUtc(lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+  return { id, level: 'halt', scope: 'all', reason, by: 'unknown', at, complete: false, note: null }
 }
 
 function checkId(id: string): void {

@@ -4,6 +4,7 @@
  */
 import { execFile, spawn } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
+import { boundOwnLog } from './own-log.ts'
 
 export interface Launched {
   readonly pid: number | null
@@ -21,6 +22,7 @@ export function launchDetached(
   options: { readonly cwd: string; readonly env: Readonly<Record<string, string>>; readonly logFile: string },
 ): Launched {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants
+  boundOwnLog(options.logFile)
   const log = openSync(options.logFile, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600)
   try {
     const [file, ...args] = argv

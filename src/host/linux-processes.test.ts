@@ -32,6 +32,7 @@ function listening(processes: LinuxProcesses): Promise<{ runId: string; exit: Ex
       hooked() {},
       notified() {},
       woke() {},
+      logDropped() {},
       killFile() {},
     })
   })

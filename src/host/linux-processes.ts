@@ -4,12 +4,14 @@
  */
 import { randomInt } from 'node:crypto'
 import { closeSync } from 'node:fs'
+import { DAEMON } from '../core/child-name.ts'
 import type { Hook, Run } from '../core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { trampoline, trampolineLacks, type TrampolineTools } from '../core/trampoline.ts'
 import { runHook, signalGroup, signalNumber, spawnByNode, type Spawned, spawnOwned } from './child-process.ts'
 import type { Libc } from './libc.ts'
+import { DAEMON_OOM_SCORE } from './oom-score.ts'
 import { alive, allPids, environSays, isDead, readStat, zombieExit } from './proc.ts'
 import type { Containment } from './containment.ts'
 import { findProgram, type Program, type Refusal, whyNotStarted } from './program-path.ts'
@@ -114,8 +116,9 @@ export class LinuxProcesses implements Processes {
     return { ...program, argv }
   }
 
-  #spawn(program: Program, logFd: number, { runId, tag }: SpawnRequest): Spawned {
-    if (this.#libc) return spawnOwned(program, logFd, tag, this.#libc)
+  #spawn(program: Program, logFd: number, { runId, tag, spec }: SpawnRequest): Spawned {
+    const oomScore = spec.name === DAEMON ? DAEMON_OOM_SCORE : undefined
+    if (this.#libc) return spawnOwned(program, { logFd, tag, oomScore }, this.#libc)
     return spawnByNode(program, logFd, exit => this.#exited(runId, exit))
   }
 
@@ -132,7 +135,7 @@ export class LinuxProcesses implements Processes {
 
   adopt(
     run: Run,
-    module?: string,
+    spec?: ModuleSpec,
   ): { readonly alive: true } | { readonly alive: false; readonly exit: Exit | null } {
     const { pid, startTime } = run
     const stat = pid === null ? null : readStat(pid)
@@ -142,12 +145,16 @@ export class LinuxProcesses implements Processes {
     const own = stat.ppid === process.pid && this.#libc !== null
     if (isDead(stat)) return { alive: false, exit: (own ? this.#reap(pid) : null) ?? zombieExit(stat) }
     if (this.#handles.has(run.id)) return { alive: true }
-    const handle = handleOf(run, module ?? null, pid, startTime ?? stat.startTime, own)
+    const handle = handleOf(run, spec?.name ?? null, pid, startTime ?? stat.startTime, own)
     this.#handles.set(run.id, handle)
     this.#containment.adopt(run.id, pid)
     this.#watch(handle)
-    if (module !== undefined) this.#files.follow(module, run.id)
+    if (spec !== undefined) this.#files.follow(spec, run.id)
     return { alive: true }
+  }
+
+  respec(spec: ModuleSpec, runId: string): void {
+    this.#files.follow(spec, runId)
   }
 
   find(runId: string): { readonly pid: number; readonly startTime: number } | null {

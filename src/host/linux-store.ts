@@ -1,12 +1,14 @@
 /**
- * The keeper's memory and latches on disk (SPEC 2). A write that fails is kept in mind as a shortage and
- * tried again with the next one: supervision goes on from memory.
+ * The keeper's memory on disk (SPEC 2). A write that fails is kept in mind as a shortage and tried again every
+ * second until it is done: supervision goes on from memory. A live run whose record is damaged or was never
+ * written is known from the memory of its child.
  */
+import { DAEMON, moduleName } from '../core/child-name.ts'
 import type { Exit } from '../core/exit.ts'
 import type { ChildrenDocument, RunRecord } from '../core/keeper-state.ts'
 import type { Plan } from '../core/plan.ts'
 import type { FleetEvent } from '../core/view.ts'
-import { readChecked, writeChecked } from './atomic-file.ts'
+import { readChecked, setAside, writeChecked } from './atomic-file.ts'
 import { ChildrenFile } from './children-file.ts'
 import { readSecretsEnv, writeSecretsEnv } from './environment.ts'
 import type { Journal } from './journal.ts'
@@ -19,6 +21,11 @@ import {
 } from './run-records.ts'
 import type { StateDir } from './state-dir.ts'
 import type { ChildrenSave, Store } from '../core/world.ts'
+import { HostShortage } from './shortage.ts'
+
+const RETRY_MS = 1000
+/** Records of ended runs that could not be removed: harmless, so no more of them are kept in mind. */
+const OWED_MAX = 2000
 
 export class LinuxStore implements Store {
   readonly #state: StateDir
@@ -27,24 +34,34 @@ export class LinuxStore implements Store {
   /** What could not be written, by name, with the reason. */
   readonly troubles = new Map<string, string>()
   #secrets: Readonly<Record<string, string>>
+  #remembered: ChildrenDocument | null = null
+  /** Writes that failed, by what they are of. */
+  readonly #owed = new Map<string, () => void>()
+  #retry: NodeJS.Timeout | null = null
 
   constructor(state: StateDir, journal: Journal) {
     this.#state = state
     this.#journal = journal
     this.#children = new ChildrenFile(state.children)
-    this.#secrets = readSecretsEnv(state)
+    this.#secrets = this.#readSecrets()
     fillSpares(state)
   }
+
+  /** retention.logs of the plan loaded or saved last; null: none was. */
+  logRetentionMs: number | null = null
 
   get secrets(): Readonly<Record<string, string>> {
     return this.#secrets
   }
 
   loadPlan(): Plan | null {
-    return this.#load(this.#state.plan) as Plan | null
+    const plan = this.#load(this.#state.plan) as Plan | null
+    this.logRetentionMs = plan?.retention.logsMs ?? null
+    return plan
   }
 
   savePlan(plan: Plan): void {
+    this.logRetentionMs = plan.retention.logsMs
     this.#try('plan.json', () =>
       writeChecked(this.#state.plan, plan, { mode: 0o600, fsync: true, keepBackup: true }),
     )
@@ -53,6 +70,7 @@ export class LinuxStore implements Store {
   loadChildren(): ChildrenDocument | null {
     const { document, troubles } = this.#children.load()
     for (const [index, trouble] of troubles.entries()) this.troubles.set(`children ${index}`, trouble)
+    this.#remembered = document
     return document
   }
 
@@ -61,15 +79,22 @@ export class LinuxStore implements Store {
   }
 
   loadRuns(): RunRecord[] {
-    return readRunRecords(this.#state)
+    const records = readRunRecords(this.#state)
+    const known = new Set(records.map(record => record.run_id))
+    for (const record of recordsOf(this.#remembered, this.loadPlan())) {
+      if (known.has(record.run_id)) continue
+      records.push(record)
+      this.saveRun(record)
+    }
+    return records
   }
 
   saveRun(record: RunRecord): void {
-    this.#try('runs', () => writeRunRecord(this.#state, record))
+    this.#try(`runs/${record.run_id}`, () => writeRunRecord(this.#state, record))
   }
 
   removeRun(runId: string): void {
-    this.#try('runs', () => removeRunRecord(this.#state, runId))
+    this.#try(`runs/${runId}`, () => removeRunRecord(this.#state, runId))
   }
 
   evidence(runId: string): Exit | null {
@@ -108,12 +133,67 @@ export class LinuxStore implements Store {
     return read.value
   }
 
-  #try(what: string, write: () => void): void {
+  #readSecrets(): Readonly<Record<string, string>> {
     try {
-      write()
-      this.troubles.delete(what)
+      return readSecretsEnv(this.#state)
     } catch (error) {
-      this.troubles.set(what, `state not durable: ${what}: ${(error as Error).message}`)
+      if (error instanceof HostShortage) throw error
+      const bad = setAside(this.#state.secretsEnv)
+      this.troubles.set(
+        'secrets.env',
+        `secrets.env was unreadable and is kept as ${bad}; run \`mark up\` again`,
+      )
+      return {}
     }
   }
+
+  #try(what: string, write: () => void): void {
+    // All runs are one trouble: there may be hundreds.
+    const trouble = what.startsWith('runs/') ? 'runs' : what
+    try {
+      write()
+      this.#owed.delete(what)
+      const more = trouble === 'runs' && [...this.#owed.keys()].some(key => key.startsWith('runs/'))
+      if (!more) this.troubles.delete(trouble)
+    } catch (error) {
+      this.troubles.set(trouble, `state not durable: ${trouble}: ${(error as Error).message}`)
+      if (this.#owed.size < OWED_MAX || this.#owed.has(what)) this.#owed.set(what, write)
+      this.#retry ??= setTimeout(() => this.#payOwed(), RETRY_MS).unref()
+    }
+  }
+
+  #payOwed(): void {
+    this.#retry = null
+    for (const [what, write] of [...this.#owed]) {
+      this.#try(what, write)
+      // The disk still refuses: the others would only hear the same.
+      if (this.#owed.has(what)) return
+    }
+  }
+}
+
+/** The records that the live runs among the children should have. */
+function recordsOf(document: ChildrenDocument | null, plan: Plan | null): RunRecord[] {
+  if (document === null) return []
+  const specs = new Map([...(plan?.modules ?? []), ...document.extras].map(spec => [spec.name, spec]))
+  return Object.entries(document.children).flatMap(([name, { run }]) => {
+    const spec = specs.get(moduleName(name))
+    const stop = spec === undefined ? null : { signal: spec.stop.signal, grace_ms: spec.stop.graceMs }
+    if (!run || run.pid === null || run.exit || (stop === null && name !== DAEMON)) return []
+    const record: RunRecord = {
+      version: 1,
+      run_id: run.id,
+      module: moduleName(name),
+      role: name === moduleName(name) ? 'active' : 'spare',
+      slot: name,
+      pid: run.pid,
+      start_time: run.startTime,
+      boot_id: document.boot_id,
+      tag: run.tag ?? null,
+      started: run.started,
+      start_reason: run.startReason,
+      stop: stop ?? { signal: 'SIGTERM', grace_ms: 10_000 },
+    }
+    return [record]
+  })
 }

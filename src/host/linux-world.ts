@@ -17,7 +17,9 @@ import { LinuxLatches } from './linux-latches.ts'
 import { LinuxProcesses } from './linux-processes.ts'
 import { LinuxStore } from './linux-store.ts'
 import { NotifySockets } from './notify-sockets.ts'
+import { boundOwnLog } from './own-log.ts'
 import { RunFiles } from './run-files.ts'
+import { RunLogs } from './run-logs.ts'
 import type { Hearing, World } from '../core/world.ts'
 import type { ModuleSpec } from '../core/plan.ts'
 
@@ -41,6 +43,7 @@ export class LinuxWorld implements World {
   readonly #libc: Libc | null
   readonly #sockets: NotifySockets
   readonly #containment: Containment
+  readonly #runLogs: RunLogs
   #hearing: Hearing | null = null
   #reaping = false
   readonly #timer = new OneTimer(systemClock, () => this.#hearing?.woke())
@@ -50,7 +53,7 @@ export class LinuxWorld implements World {
     this.#libc = libc
     this.version = given.version
     this.leave = given.leave
-    this.journal = Journal.open(state.journal, systemClock.now())
+    this.journal = Journal.open(state.journal, systemClock.now(), libc)
     this.store = new LinuxStore(state, this.journal)
     this.latches = new LinuxLatches(
       state,
@@ -60,18 +63,22 @@ export class LinuxWorld implements World {
     this.#sockets = new NotifySockets(libc, state.socketDir, (slot, message) =>
       this.#hearing?.notified(slot, message),
     )
+    this.#runLogs = new RunLogs({
+      logs: state.logs,
+      libc,
+      monoMs: () => this.now().monoMs,
+      wallMs: () => this.now().wallMs,
+      retentionMs: () => this.store.logRetentionMs,
+      onDropped: (module, dropped) => this.#hearing?.logDropped(module, dropped),
+    })
     const files = new RunFiles({
       state,
+      runLogs: this.#runLogs,
       store: this.store,
       wallMs: () => this.now().wallMs,
       credentialsDir: given.credentialsDir,
       notifySocket: (slot, spec) => this.notifySocket(slot, spec),
-      openDaemonLog: () =>
-        openSync(
-          state.daemonLog,
-          constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW,
-          0o600,
-        ),
+      openDaemonLog: () => openDaemonLog(state),
     })
     this.#containment = new Containment(libc, basename(state.socketDir))
     this.processes = new LinuxProcesses(libc, files, this.#containment)
@@ -116,7 +123,14 @@ export class LinuxWorld implements World {
   degraded(): string[] {
     const durable = this.journal.durable ? [] : ['state not durable: events.journal']
     const native = this.#libc ? [] : ['koffi is missing: no notify sockets, no pidfds']
-    return [...durable, ...native, ...this.store.troubles.values(), ...this.#containment.missing]
+    return [
+      ...durable,
+      ...native,
+      ...this.store.troubles.values(),
+      ...this.latches.troubles,
+      ...this.#containment.missing,
+      ...this.#runLogs.troubles(),
+    ]
   }
 
   /** SIGCHLD: a run of ours, or an orphan that came home, may have ended. */
@@ -131,8 +145,15 @@ export class LinuxWorld implements World {
 
   close(): void {
     this.#timer.at(null)
+    this.#runLogs.close()
     this.#containment.close()
     this.journal.flush()
     this.journal.close()
   }
+}
+
+function openDaemonLog(state: StateDir): number {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants
+  boundOwnLog(state.daemonLog)
+  return openSync(state.daemonLog, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600)
 }

@@ -15,7 +15,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import type { LogSpec } from '../core/plan.ts'
-import { appendIndex, archivesOf, baseOf, logicalSize, openForRun, readIndex } from './log-file.ts'
+import { archivesOf } from './log-archive.ts'
+import { appendIndex, baseOf, logicalSize, openForRun, readIndex } from './log-file.ts'
 import { readRange } from './log-reader.ts'
 
 const SPEC: LogSpec = {

@@ -1,24 +1,30 @@
 /**
  * A module's own log file: opened for append and handed to the run, so that MARK is not in the path. Offsets
- * that leave here are logical and never move: live file's base + physical offset. Too large a file is renamed
- * to its logical start before the next run; nobody else's file is ever opened through a link.
+ * that leave here are logical and never move: live file's base + physical offset. Where the ring does not cut
+ * it, too large a file is renamed to its logical start before the next run; nobody else's file is ever opened
+ * through a link.
  */
 import {
   appendFileSync,
   closeSync,
   constants,
   fstatSync,
-  lstatSync,
   mkdirSync,
   openSync,
-  readdirSync,
   renameSync,
-  rmSync,
   statSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import type { LogSpec } from '../core/plan.ts'
 import { readRegularFile, writeAtomic } from './atomic-file.ts'
+import { archiveName, pruneArchives } from './log-archive.ts'
+import { type LiveLog, lookAtLive } from './log-front.ts'
+import { settledAt, writeOrigin } from './log-origin.ts'
+import { archiveDir, indexPath, livePath } from './log-paths.ts'
+import { removeLeftOvers, settleLog } from './log-settle.ts'
+import { isShortage } from './shortage.ts'
+
+export { livePath } from './log-paths.ts'
 
 export interface OpenedLog {
   /** For the run's stdout and stderr; the caller closes its copy after the spawn. */
@@ -27,15 +33,9 @@ export interface OpenedLog {
   readonly logicalStart: number
 }
 
-export interface LogArchive {
-  readonly path: string
-  readonly start: number
-  /** Logical, just after its last byte. */
-  readonly end: number
-}
-
 const INDEX_MAX_BYTES = 1024 * 1024
-const DIGITS = 20
+/** A live file with a larger hole at its front stays where it is: renamed, it would cover its archives. */
+const HOLE_MAX_BYTES = 64 * 1024
 
 export interface OpenOptions {
   /** Its start is then marked in the index as this run's. */
@@ -57,14 +57,16 @@ export function openForRun(
 ): OpenedLog {
   const { logs } = state
   mkdirSync(logs, { recursive: true, mode: 0o750 })
-  if (!options.inUse && liveSize(logs, module) > spec.maxSizeBytes) rotate(logs, module)
-  prune(logs, module, spec)
+  const look = prepareLive(logs, module, options.inUse ? Number.POSITIVE_INFINITY : spec.maxSizeBytes)
+  pruneArchives(logs, module, liveBytes(look), spec)
   const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
   const fd = openSync(livePath(logs, module), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o640)
   try {
     const stat = fstatSync(fd)
     if (!stat.isFile()) throw new Error(`${livePath(logs, module)} is not a regular file.`)
-    const logicalStart = baseOf(logs, module) + stat.size
+    // In the midst of a cut only a look of its own tells which base and size belong together.
+    const isAtRest = look.front.origin?.phase === 'settled'
+    const logicalStart = isAtRest ? look.front.base + stat.size : logicalSize(logs, module)
     markStart(logs, module, { timeMs: nowMs, offset: logicalStart, runId: options.runId ?? null })
     return { fd, logicalStart }
   } catch (error) {
@@ -73,34 +75,19 @@ export function openForRun(
   }
 }
 
-export function livePath(logs: string, module: string): string {
-  return join(logs, `${module}.log`)
-}
-
-/** Logical offset of the live file's first byte. */
+/** Logical offset from which on the live file is read. */
 export function baseOf(logs: string, module: string): number {
-  const newest = archivesOf(logs, module).at(-1)
-  // A crash between the rename and the writing of the base leaves the archive's end as the truth.
-  return Math.max(readBase(logs, module), newest?.end ?? 0)
+  return lookAtLive(logs, module).front.seam
 }
 
 /** Logical offset just after the last byte written. */
 export function logicalSize(logs: string, module: string): number {
-  return baseOf(logs, module) + liveSize(logs, module)
+  return lookAtLive(logs, module).end
 }
 
-/** Rotated files, oldest first. */
-export function archivesOf(logs: string, module: string): LogArchive[] {
-  const dir = join(logs, module)
-  const archives: LogArchive[] = []
-  for (const name of listDir(dir).sort()) {
-    const path = join(dir, name)
-    const size = /^\d{20}\.log$/.test(name) ? sizeOf(path) : null
-    if (size === null) continue
-    const start = Number(name.slice(0, DIGITS))
-    archives.push({ path, start, end: start + size })
-  }
-  return archives
+/** What the live file holds beyond the archives, in bytes. */
+export function liveBytes({ front, end }: LiveLog): number {
+  return end - front.seam
 }
 
 export interface IndexEntry {
@@ -112,7 +99,7 @@ export interface IndexEntry {
 
 /** Remembers that the log had grown to `offset` at `timeMs`; keeps at most 1 MB, the newest. */
 export function appendIndex(logs: string, module: string, entry: IndexEntry): void {
-  const path = join(logs, `${module}.idx`)
+  const path = indexPath(logs, module)
   appendFileSync(path, `${Math.floor(entry.timeMs)} ${entry.offset} ${entry.runId ?? '-'}\n`, { mode: 0o640 })
   if (statSync(path).size <= INDEX_MAX_BYTES) return
   const bytes = readRegularFile(path) as Buffer
@@ -120,17 +107,17 @@ export function appendIndex(logs: string, module: string, entry: IndexEntry): vo
   writeAtomic(path, bytes.subarray(half), { mode: 0o640, fsync: false })
 }
 
-/** All entries in the order they were written; damaged lines are left out. */
+/** All entries by offset, late ones in their place; damaged lines are left out. */
 export function readIndex(logs: string, module: string): IndexEntry[] {
   const entries: IndexEntry[] = []
-  const text = readRegularFile(join(logs, `${module}.idx`))?.toString('latin1') ?? ''
+  const text = readRegularFile(indexPath(logs, module))?.toString('latin1') ?? ''
   for (const line of text.split('\n')) {
     const match = /^(\d{1,15}) (\d{1,15}) (\S+)$/.exec(line)
     if (!match) continue
     const runId = match[3] === '-' ? null : (match[3] as string)
     entries.push({ timeMs: Number(match[1]), offset: Number(match[2]), runId })
   }
-  return entries
+  return entries.sort((a, b) => a.offset - b.offset)
 }
 
 /** A run starts with a full disk too: then only the times of its lines are less exact. */
@@ -140,52 +127,34 @@ function markStart(logs: string, module: string, entry: IndexEntry): void {
   } catch {}
 }
 
-function rotate(logs: string, module: string): void {
-  const base = baseOf(logs, module)
-  const size = liveSize(logs, module)
-  mkdirSync(join(logs, module), { recursive: true, mode: 0o750 })
-  const archive = `${String(base).padStart(DIGITS, '0')}.log`
-  renameSync(livePath(logs, module), join(logs, module, archive))
+/** A run starts on a full disk too: the log is then rotated another time. */
+function prepareLive(logs: string, module: string, maxSizeBytes: number): LiveLog {
+  const look = lookAtLive(logs, module)
+  const isRenaming = look.front.origin?.phase === 'renaming'
+  if (!isRenaming && liveBytes(look) <= maxSizeBytes) return look
   try {
-    writeAtomic(join(logs, `${module}.base`), `${base + size}\n`, { mode: 0o640, fsync: false })
-  } catch {
-    // A full disk: the end of the archive just made says the same for as long as that archive is kept.
+    // While the renamed file is surely still there: its inode is what tells.
+    if (isRenaming) settleLog(logs, module)
+    rotateBeyond(logs, module, maxSizeBytes)
+  } catch (error) {
+    if (isShortage(error)) throw error
   }
+  return lookAtLive(logs, module)
 }
 
-/** Oldest archives go until `keep` and `quotaBytes` (the live file counts) hold. */
-function prune(logs: string, module: string, spec: LogSpec): void {
-  const archives = archivesOf(logs, module)
-  let total = liveSize(logs, module) + archives.reduce((sum, { start, end }) => sum + end - start, 0)
-  for (const [index, archive] of archives.entries()) {
-    if (archives.length - index <= spec.keep && total <= spec.quotaBytes) return
-    rmSync(archive.path, { force: true })
-    total -= archive.end - archive.start
-  }
-}
-
-function readBase(logs: string, module: string): number {
-  const text =
-    readRegularFile(join(logs, `${module}.base`))
-      ?.toString('latin1')
-      .trim() ?? ''
-  return /^\d{1,15}$/.test(text) ? Number(text) : 0
-}
-
-function liveSize(logs: string, module: string): number {
-  return sizeOf(livePath(logs, module)) ?? 0
-}
-
-/** null for what is not a regular file. */
-function sizeOf(path: string): number | null {
-  const stat = lstatSync(path, { throwIfNoEntry: false })
-  return stat?.isFile() ? stat.size : null
-}
-
-function listDir(dir: string): string[] {
-  try {
-    return readdirSync(dir)
-  } catch {
-    return []
-  }
+/** A cut that is under way, or one a crash left, has the file: then the ring sees to its size. */
+function rotateBeyond(logs: string, module: string, maxSizeBytes: number): void {
+  const look = lookAtLive(logs, module)
+  const { front, stat, end } = look
+  if (stat === null || liveBytes(look) <= maxSizeBytes) return
+  if (front.origin !== null && front.origin.phase !== 'settled') return
+  if (front.seam - front.base > HOLE_MAX_BYTES) return
+  const counter = (front.origin?.counter ?? 0) + 1
+  const before = settledAt(counter + 1, front.base, front.seam)
+  removeLeftOvers(logs, module, before)
+  const moved = { nextBase: end, nextKept: end, inode: stat.ino }
+  mkdirSync(archiveDir(logs, module), { recursive: true, mode: 0o750 })
+  writeOrigin(logs, module, { ...before, ...moved, counter, phase: 'renaming' })
+  renameSync(livePath(logs, module), join(archiveDir(logs, module), archiveName(front.base)))
+  writeOrigin(logs, module, settledAt(counter + 1, end, end))
 }

@@ -8,7 +8,8 @@ import { afterEach, beforeEach, test } from 'node:test'
 import fc from 'fast-check'
 import type { LogLine } from '../core/log-line.ts'
 import type { LogSpec } from '../core/plan.ts'
-import { appendIndex, archivesOf, logicalSize, openForRun } from './log-file.ts'
+import { archivesOf } from './log-archive.ts'
+import { appendIndex, logicalSize, openForRun } from './log-file.ts'
 import { followLog, linesSince, readRange, tailLines } from './log-reader.ts'
 
 const SPEC: LogSpec = {

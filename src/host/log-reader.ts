@@ -5,8 +5,9 @@
  */
 import { type FSWatcher, watch } from 'node:fs'
 import type { LogLine } from '../core/log-line.ts'
-import { livePath, readIndex } from './log-file.ts'
+import { readIndex } from './log-file.ts'
 import { LineAssembler, type LineOptions } from './log-lines.ts'
+import { livePath } from './log-paths.ts'
 import { type LogSpan, openSpan } from './log-span.ts'
 
 const CHUNK_BYTES = 256 * 1024
@@ -70,13 +71,9 @@ export function linesSince(
   const limit = options.limit ?? SINCE_MAX_LINES
   const span = openSpan(logs, module)
   try {
-    // All that stood there at an earlier time is older.
-    const known = readIndex(logs, module)
-      .filter(entry => entry.timeMs < sinceMs)
-      .at(-1)
     const assembler = new LineAssembler(logs, module, options)
     let kept: LogLine[] = []
-    forEachLine(span, Math.max(span.start, known?.offset ?? 0), span.end, assembler, true, lines => {
+    forEachLine(span, firstSince(logs, module, span, sinceMs), span.end, assembler, true, lines => {
       kept.push(...lines.filter(line => line.timeMs !== null && line.timeMs >= sinceMs))
       if (kept.length > 2 * limit) kept = kept.slice(-limit)
     })
@@ -84,6 +81,13 @@ export function linesSince(
   } finally {
     span.close()
   }
+}
+
+/** Logical offset before which all is older: by the index, or by what the archives' last change tells. */
+function firstSince(logs: string, module: string, span: LogSpan, sinceMs: number): number {
+  const known = readIndex(logs, module).findLast(entry => entry.timeMs < sinceMs)
+  const older = span.archives.findLast(archive => archive.timeMs < sinceMs)
+  return Math.max(span.start, known?.offset ?? 0, older?.end ?? 0)
 }
 
 /**
@@ -177,8 +181,9 @@ class Follower {
       return false
     }
     try {
-      if (this.#next > span.end) this.#next = span.base
-      if (this.#next < span.start) this.#next = span.start
+      // Somebody emptied it.
+      if (this.#next > span.end) this.#next = span.seam
+      if (this.#next < span.seam && this.#next < span.start) this.#next = span.start
       const bytes = span.read(this.#next, CHUNK_BYTES)
       if (bytes.length === 0) return this.#skipGap(span)
       const lines = this.#assembler.assemble(bytes, this.#next, this.#isStale(bytes, span.end))
@@ -196,10 +201,11 @@ class Follower {
     this.#onLines(lines)
   }
 
-  /** An archive in the middle is gone: go on behind it. */
+  /** What is next was dropped or is no longer kept: go on behind it. */
   #skipGap(span: LogSpan): boolean {
-    if (this.#next >= span.end || this.#next >= span.base) return false
-    this.#next = span.base
+    const after = span.after(this.#next)
+    if (after === this.#next) return false
+    this.#next = after
     return true
   }
 
@@ -253,9 +259,10 @@ function forEachLine(
   for (let at = from; at < to; ) {
     const bytes = span.read(at, Math.min(CHUNK_BYTES, to - at))
     if (bytes.length === 0) {
-      // Missing archive: the next thing that is kept.
-      if (at >= span.base) return
-      at = span.base
+      // Dropped or no longer kept: on with what is.
+      const after = span.after(at)
+      if (after === at) return
+      at = after
       continue
     }
     const lines = assembler.assemble(bytes, at, flush && at + bytes.length >= to)

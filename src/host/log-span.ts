@@ -1,98 +1,117 @@
 /**
  * A module's output as one long span of bytes, addressed by logical offset, over archives and the live file.
- * One snapshot is consistent: the live file it holds open and the base that belongs to it, though the file
- * may be rotated meanwhile. Changes nothing.
+ * Every read is checked against the origin record afterwards and done again if the file was cut or rotated
+ * meanwhile: what comes back is what the module wrote at that offset. Changes nothing.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { archivesOf, baseOf, type LogArchive, livePath } from './log-file.ts'
-import { errnoOf, HostShortage, isShortage } from './shortage.ts'
+import { closeSync } from 'node:fs'
+import { type LogArchive, ArchiveReader, archivesOf } from './log-archive.ts'
+import { frontOf, type LogFront, lookAtLive } from './log-front.ts'
+import { readAt } from './log-paths.ts'
 
-export interface LogSpan {
-  /** Logical offset of the first byte that is still kept. */
-  readonly start: number
-  /** Logical offset after the last byte. */
-  readonly end: number
-  /** Offset where the live file begins. */
-  readonly base: number
-  /** At most `maxBytes` from `from`, without a gap: short at a missing archive and at the end. */
-  read(from: number, maxBytes: number): Buffer
-  close(): void
-}
-
-const ATTEMPTS = 20
+const ATTEMPTS = 50
 
 /** Throws HostShortage when it could not look. A log that is not there is an empty span. */
 export function openSpan(logs: string, module: string): LogSpan {
-  const path = livePath(logs, module)
-  for (let attempt = 1; ; attempt++) {
-    const fd = openLive(path)
-    const archives = archivesOf(logs, module)
-    const base = baseOf(logs, module)
-    const stat = fd === null ? null : fstatSync(fd)
-    const now = statSync(path, { throwIfNoEntry: false })
-    // Rotated between the looks, the file held open would not belong to this base.
-    if (stat?.ino === now?.ino || attempt === ATTEMPTS) return spanOf(fd, base, stat?.size ?? 0, archives)
-    if (fd !== null) closeSync(fd)
-  }
+  return new LogSpan(logs, module)
 }
 
-function spanOf(fd: number | null, base: number, size: number, archives: readonly LogArchive[]): LogSpan {
-  // An archive never reaches over the next one's start, even if an old run still writes to it.
-  const older = archives
-    .map((archive, index) => ({ ...archive, end: Math.min(archive.end, archives[index + 1]?.start ?? base) }))
-    .filter(archive => archive.end > archive.start)
-  return {
-    start: older[0]?.start ?? base,
-    end: base + size,
-    base,
-    read(from, maxBytes) {
-      const pieces: Buffer[] = []
-      let at = from
-      const left = (): number => maxBytes - (at - from)
-      for (const archive of older) {
-        if (at < archive.start || at >= archive.end || left() <= 0) continue
-        const piece = readArchive(archive, at, Math.min(left(), archive.end - at))
-        pieces.push(piece)
-        at += piece.length
+export class LogSpan {
+  readonly #logs: string
+  readonly #module: string
+  readonly #reader = new ArchiveReader()
+  #archives: LogArchive[] | null = null
+  #fd: number | null = null
+  #front!: LogFront
+  #end = 0
+
+  constructor(logs: string, module: string) {
+    this.#logs = logs
+    this.#module = module
+    this.#look()
+  }
+
+  /** Logical offset of the first byte that is still kept. */
+  get start(): number {
+    return this.#older()[0]?.start ?? this.#front.seam
+  }
+
+  /** Logical offset after the last byte, when last looked. */
+  get end(): number {
+    return this.#end
+  }
+
+  /** From here on the live file is read. */
+  get seam(): number {
+    return this.#front.seam
+  }
+
+  /** Archives that cover what is below the seam, oldest first, none reaching into the next. */
+  get archives(): readonly LogArchive[] {
+    return this.#older()
+  }
+
+  /** At most `maxBytes` from `from`, without a gap: short at a missing archive and at the end. */
+  read(from: number, maxBytes: number): Buffer {
+    const pieces: Buffer[] = []
+    let at = from
+    for (let attempt = 1; at < from + maxBytes; ) {
+      const left = from + maxBytes - at
+      const piece = at < this.seam ? this.#fromArchives(at, left) : this.#fromLive(at, left)
+      if (piece === null && attempt++ < ATTEMPTS) {
+        this.#look()
+        continue
       }
-      if (fd !== null && at >= base && left() > 0) {
-        pieces.push(readAt(fd, at - base, Math.min(left(), base + size - at)))
-      }
-      return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
-    },
-    close() {
-      if (fd !== null) closeSync(fd)
-    },
+      if (!piece?.length) break
+      pieces.push(piece)
+      at += piece.length
+    }
+    return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
   }
-}
 
-function readArchive(archive: LogArchive, at: number, length: number): Buffer {
-  const fd = openLive(archive.path)
-  if (fd === null) return Buffer.alloc(0)
-  try {
-    return readAt(fd, at - archive.start, length)
-  } finally {
-    closeSync(fd)
+  /** Where the next byte after a gap at `at` is kept. */
+  after(at: number): number {
+    return this.#older().find(({ start }) => start > at)?.start ?? Math.max(at, this.seam)
   }
-}
 
-function readAt(fd: number, position: number, length: number): Buffer {
-  if (length <= 0) return Buffer.alloc(0)
-  const bytes = Buffer.alloc(length)
-  let done = 0
-  while (done < length) {
-    const count = readSync(fd, bytes, done, length - done, position + done)
-    if (count === 0) break
-    done += count
+  close(): void {
+    if (this.#fd !== null) closeSync(this.#fd)
+    this.#fd = null
   }
-  return bytes.subarray(0, done)
-}
 
-function openLive(path: string): number | null {
-  try {
-    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  } catch (error) {
-    if (isShortage(error)) throw new HostShortage(`to open ${path}`, errnoOf(error) ?? 'EMFILE')
-    return null
+  #look(): void {
+    this.close()
+    this.#archives = null
+    const { front, end } = lookAtLive(this.#logs, this.#module, fd => {
+      this.#fd = fd
+    })
+    this.#front = front
+    this.#end = end
+  }
+
+  #older(): LogArchive[] {
+    if (this.#archives) return this.#archives
+    const { seam } = this.#front
+    const all = archivesOf(this.#logs, this.#module)
+    // An archive never reaches over the next one's start, even if an old run still writes to it.
+    this.#archives = all
+      .map((archive, at) => ({ ...archive, end: Math.min(archive.end, all[at + 1]?.start ?? seam, seam) }))
+      .filter(archive => archive.end > archive.start)
+    return this.#archives
+  }
+
+  /** null: it was there when last looked, and is not now. */
+  #fromArchives(at: number, length: number): Buffer | null {
+    const archive = this.#older().find(({ start, end }) => at >= start && at < end)
+    if (!archive) return Buffer.alloc(0)
+    const piece = this.#reader.read(archive, at, Math.min(length, archive.end - at))
+    return piece?.length ? piece : null
+  }
+
+  /** null: the file was moved meanwhile. */
+  #fromLive(at: number, length: number): Buffer | null {
+    if (this.#fd === null) return Buffer.alloc(0)
+    const { base, token } = this.#front
+    const bytes = readAt(this.#fd, at - base, Math.min(length, this.#end - at))
+    return frontOf(this.#logs, this.#module, this.#fd).token === token ? bytes : null
   }
 }

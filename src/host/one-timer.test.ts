@@ -27,3 +27,26 @@ test('null cancels, and a far wish is looked at again within half a minute', con
   context.mock.timers.tick(30_000)
   assert.equal(woken, 1)
 })
+
+test('after a standstill of the whole process others are heard for a second before anything is due', context => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  let monoMs = 0
+  let woken = 0
+  const timer = new OneTimer({ now: () => ({ monoMs, wallMs: 0 }) }, () => woken++)
+  timer.at(2000)
+  monoMs = 32_000
+  context.mock.timers.tick(2000)
+  assert.equal(woken, 0)
+  timer.at(31_000)
+  monoMs += 1000
+  context.mock.timers.tick(1000)
+  assert.equal(woken, 1)
+  timer.at(40_000)
+  monoMs = 60_000
+  timer.at(39_000)
+  context.mock.timers.tick(999)
+  assert.equal(woken, 1, 'also when something else came before the timer')
+  monoMs += 1000
+  context.mock.timers.tick(1)
+  assert.equal(woken, 2)
+})

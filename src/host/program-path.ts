@@ -18,7 +18,10 @@ export interface Refusal {
 }
 
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin'
-const TRANSIENT: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ETXTBSY', 'ENOSPC'])
+/** EWOULDBLOCK is another name for EAGAIN, by which a fork is refused. */
+const TRANSIENT: ReadonlySet<string> = new Set([
+  ...['EAGAIN', 'EWOULDBLOCK', 'ENOMEM', 'EMFILE', 'ENFILE', 'ETXTBSY', 'ENOSPC'],
+])
 
 /** The executable file that argv[0] means, found on the program's own PATH; null when there is none. */
 export function findProgram({ argv, cwd, env }: Program): string | null {

@@ -13,7 +13,7 @@ import {
   openSync,
   readSync,
   rmSync,
-  writeFileSync,
+  writeFile,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { MarkError } from '../core/errors.ts'
@@ -21,10 +21,10 @@ import type { Exit } from '../core/exit.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { startRefusal } from '../core/trampoline.ts'
 import { moduleEnvironment } from './environment.ts'
-import { LogClock } from './log-clock.ts'
 import { appendIndex, logicalSize, openForRun } from './log-file.ts'
 import { livePath } from './log-paths.ts'
 import { errnoOf, isShortage } from './shortage.ts'
+import type { RunLogs } from './run-logs.ts'
 import type { StateDir } from './state-dir.ts'
 import { findUser, type User } from './users.ts'
 import type { LinuxStore } from './linux-store.ts'
@@ -42,6 +42,7 @@ export type Prepared =
 export interface RunFilesGiven {
   readonly state: StateDir
   readonly store: LinuxStore
+  readonly runLogs: RunLogs
   readonly wallMs: () => number
   readonly credentialsDir: string | undefined
   readonly notifySocket: (slot: string, spec: ModuleSpec) => string | null
@@ -50,11 +51,9 @@ export interface RunFilesGiven {
 
 export class RunFiles {
   readonly #given: RunFilesGiven
-  readonly #clock: LogClock
 
   constructor(given: RunFilesGiven) {
     this.#given = given
-    this.#clock = new LogClock(given.state.logs, given.wallMs)
   }
 
   prepare(request: SpawnRequest): Prepared {
@@ -99,25 +98,23 @@ export class RunFiles {
     }
   }
 
-  started(request: SpawnRequest, pid: number): void {
-    if (request.spec.name === DAEMON) return
-    this.follow(request.spec.name, request.runId)
-    try {
-      writeFileSync(join(this.#given.state.pids, `${request.spec.name}.pid`), `${pid}\n`, { mode: 0o644 })
-    } catch {
-      // Output for other programs only; never read back.
-    }
+  started({ spec, runId }: SpawnRequest, pid: number): void {
+    if (spec.name === DAEMON) return
+    this.follow(spec, runId)
+    const path = join(this.#given.state.pids, `${spec.name}.pid`)
+    // Output for other programs only, never read back: a start does not wait for it.
+    setImmediate(() => writeFile(path, `${pid}\n`, { mode: 0o644 }, () => {}))
   }
 
-  /** From now on the run's undated lines get their time. */
-  follow(module: string, runId: string): void {
-    this.#clock.follow(module, runId)
+  /** From now on the run's undated lines get their time, and its log is kept within bounds. */
+  follow(spec: ModuleSpec, runId: string): void {
+    if (spec.name !== DAEMON) this.#given.runLogs.follow(spec.name, runId, spec.log)
   }
 
   markLogEnd(spec: ModuleSpec, runId: string): number | null {
     if (spec.name === DAEMON) return null
     const { state } = this.#given
-    this.#clock.unfollow(spec.name, runId)
+    this.#given.runLogs.unfollow(spec.name, runId)
     try {
       const offset = logicalSize(state.logs, spec.name)
       this.#mark(spec, runId, offset)

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import type { Exit } from '../core/exit.ts'
 import type { RunRecord } from '../core/keeper-state.ts'
 import { readRegularFile, writeAll, writeAtomic } from './atomic-file.ts'
-import { errnoOf } from './shortage.ts'
+import { seal, unseal } from './sealed.ts'
+import { errnoOf, HostShortage, isShortage, noRoom } from './shortage.ts'
 import type { StateDir } from './state-dir.ts'
 
 export interface ExitEvidence {
@@ -21,25 +22,22 @@ export interface ExitEvidence {
 const RECORD_BYTES = 2048
 /** Filled files that become records when the disk is full: a rename needs no room. */
 const SPARES = 16
+let nextSpare = 0
 
 /**
- * Writes it where it is to stay, in one write: a kill leaves all of it or none. Throws what the file system
- * says.
+ * Writes it where it is to stay, in one write: a kill leaves all of it or none. What stands in its place and
+ * is no file goes. Throws what the file system says.
  */
 export function writeRunRecord(state: StateDir, record: RunRecord): void {
   const path = join(state.runs, `${record.run_id}.json`)
-  const bytes = Buffer.from(JSON.stringify(record).padEnd(RECORD_BYTES))
-  let fd: number | null = null
+  const bytes = Buffer.from(seal(record).padEnd(RECORD_BYTES))
   try {
-    fd = openRecord(path)
-    writeAll(fd, bytes, 0)
+    writeInPlace(path, bytes)
   } catch (error) {
-    if (errnoOf(error) !== 'ENOSPC' || !takeSpare(state, path)) throw error
-    const spare = openRecord(path)
-    writeAll(spare, bytes, 0)
-    closeSync(spare)
-  } finally {
-    if (fd !== null) closeSync(fd)
+    if (noRoom(error)) return writeIntoSpare(state, path, bytes, error)
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== false) throw error
+    rmSync(path, { recursive: true })
+    writeInPlace(path, bytes)
   }
 }
 
@@ -48,7 +46,9 @@ export function fillSpares(state: StateDir): void {
   try {
     for (let n = 0; n < SPARES; n++) {
       const path = join(state.runs, `.spare-${n}`)
-      if ((lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) >= RECORD_BYTES) continue
+      const found = lstatSync(path, { throwIfNoEntry: false })
+      if (found?.isFile() && found.size >= RECORD_BYTES) continue
+      if (found?.isDirectory()) rmSync(path, { recursive: true })
       writeAtomic(path, Buffer.alloc(RECORD_BYTES, ' '), { mode: 0o600, fsync: false })
     }
   } catch {
@@ -56,47 +56,65 @@ export function fillSpares(state: StateDir): void {
   }
 }
 
-function openRecord(path: string): number {
+function writeInPlace(path: string, bytes: Buffer): void {
   const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
-  return openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  const fd = openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  try {
+    writeAll(fd, bytes, 0)
+  } finally {
+    closeSync(fd)
+  }
 }
 
-function takeSpare(state: StateDir, path: string): boolean {
+/** Filled before it gets its name: a kill in between leaves a spare, not a record of somebody else. */
+function writeIntoSpare(state: StateDir, path: string, bytes: Buffer, why: unknown): void {
   for (let n = 0; n < SPARES; n++) {
+    const spare = join(state.runs, `.spare-${n}`)
+    if (lstatSync(spare, { throwIfNoEntry: false })?.isFile() !== true) continue
     try {
-      renameSync(join(state.runs, `.spare-${n}`), path)
-      return true
+      writeInPlace(spare, bytes)
+      renameSync(spare, path)
+      return
     } catch {
-      // Taken already: the next one.
+      // Not this one: the next.
     }
   }
-  return false
+  throw why
 }
 
-/** Removes a run's record and its evidence. */
+/** Removes a run's record and its evidence. The record becomes a spare: so there are some on a full disk. */
 export function removeRunRecord(state: StateDir, runId: string): void {
-  rmSync(join(state.runs, `${runId}.json`), { force: true })
-  rmSync(join(state.runs, `${runId}.exit`), { force: true })
+  const path = join(state.runs, `${runId}.json`)
+  try {
+    renameSync(path, join(state.runs, `.spare-${nextSpare++ % SPARES}`))
+  } catch {
+    rmSync(path, { force: true, recursive: true })
+  }
+  rmSync(join(state.runs, `${runId}.exit`), { force: true, recursive: true })
 }
 
-/** Every readable record; one that is torn proves nothing and is left out. */
+/**
+ * Every readable record under its own name; one that is torn proves nothing and is left out. Throws only
+ * HostShortage, when it could not look.
+ */
 export function readRunRecords(state: StateDir): RunRecord[] {
   let names: string[]
   try {
     names = readdirSync(state.runs)
-  } catch {
+  } catch (error) {
+    if (isShortage(error)) throw new HostShortage(`to read ${state.runs}`, errnoOf(error) ?? 'EMFILE')
     return []
   }
   return names
     .filter(name => name.endsWith('.json'))
     .flatMap(name => {
       const record = readJson<RunRecord>(join(state.runs, name))
-      return record && record.version === 1 && typeof record.run_id === 'string' ? [record] : []
+      return record?.version === 1 && name === `${record.run_id}.json` ? [record] : []
     })
 }
 
 export function writeExitEvidence(state: StateDir, evidence: ExitEvidence): void {
-  writeAtomic(join(state.runs, `${evidence.run_id}.exit`), JSON.stringify(evidence), {
+  writeAtomic(join(state.runs, `${evidence.run_id}.exit`), seal(evidence), {
     mode: 0o600,
     fsync: false,
   })
@@ -108,8 +126,9 @@ export function readExitEvidence(state: StateDir, runId: string): ExitEvidence |
 
 function readJson<T>(path: string): T | null {
   try {
-    return JSON.parse(readRegularFile(path)?.toString('utf8') ?? 'null') as T | null
-  } catch {
+    return unseal(readRegularFile(path)?.toString('utf8') ?? '') as T | null
+  } catch (error) {
+    if (error instanceof HostShortage) throw error
     return null
   }
 }

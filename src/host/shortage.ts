@@ -25,3 +25,8 @@ export function errnoOf(error: unknown): string | null {
 export function isShortage(error: unknown): boolean {
   return error instanceof HostShortage || SHORTAGES.has(errnoOf(error) ?? '')
 }
+
+/** True for an error that says that a disk, a quota or its inodes are full. */
+export function noRoom(error: unknown): boolean {
+  return errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT'
+}

@@ -85,7 +85,10 @@ function carryOut(engine: Engine, change: Change, plan: Plan, by: string): Item[
   const spec = plan.modules.find(candidate => candidate.name === module)
   if (!spec) return []
   if (!child) engine.put(module, newChild(spec))
-  else if (child.spec !== spec) engine.put(module, { ...child, spec })
+  else if (child.spec !== spec) {
+    engine.put(module, { ...child, spec })
+    if (child.run) engine.world.processes.respec(spec, child.run.id)
+  }
   const restarts = change.change === 'restart' && child && isLive(child)
   return restarts
     ? [{ name: module, event: { kind: 'stop', then: { kind: 'start', why: 'operator' }, by, why: reason } }]

@@ -64,6 +64,10 @@ export class Keeper implements Hearing {
     this.engine.feedAll(due.map(([name]) => ({ name, event: { kind: 'woke' } })))
   }
 
+  logDropped(module: string, dropped: Parameters<Hearing['logDropped']>[1]): void {
+    this.engine.note('log_dropped', module, null, { ...dropped })
+  }
+
   killFile(): void {
     enforceKills(this.engine)
   }

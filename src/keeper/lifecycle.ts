@@ -198,7 +198,7 @@ function takeOver(engine: Engine, name: string, run: Run, doubtful: Map<string, 
   if (run.exit) endOf(engine, name, run, run.exit, doubtful)
   else if (run.pid === null) look(engine, name, run, engine.world.now().monoMs + SPAWN_WAIT_MS)
   else {
-    const found = engine.world.processes.adopt(run, moduleOf(name))
+    const found = engine.world.processes.adopt(run, specOf(engine, name))
     if (found.alive) adopted(engine, name, run)
     else endOf(engine, name, run, found.exit, doubtful)
     return found.alive
@@ -207,8 +207,8 @@ function takeOver(engine: Engine, name: string, run: Run, doubtful: Map<string, 
 }
 
 /** Whose log its lines are in; the daemon's own is not followed. */
-function moduleOf(name: string): string | undefined {
-  return name === DAEMON ? undefined : moduleName(name)
+function specOf(engine: Engine, name: string): ModuleSpec | undefined {
+  return name === DAEMON ? undefined : engine.children.get(name)?.spec
 }
 
 function adopted(engine: Engine, name: string, run: Run): void {
@@ -243,7 +243,7 @@ function look(engine: Engine, name: string, run: Run, deadlineMs: number): void 
     const live: Run = { ...run, pid: found.pid, startTime: found.startTime }
     const child = engine.children.get(name) as Child
     saveRun(engine, live, child.spec, name === child.spec.name ? 'active' : 'spare')
-    const state = engine.world.processes.adopt(live, moduleOf(name))
+    const state = engine.world.processes.adopt(live, specOf(engine, name))
     engine.put(name, { ...child, run: live })
     if (state.alive) adopted(engine, name, live)
     else endOf(engine, name, live, state.exit, new Map())

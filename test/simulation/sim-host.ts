@@ -313,6 +313,7 @@ export class SimWorld implements World {
 
   processes = {
     mintTag: () => null,
+    respec: () => {},
     spawn: (request: SpawnRequest) =>
       this.#call(() => {
         const module = request.spec.name

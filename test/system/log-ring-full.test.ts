@@ -3,7 +3,6 @@
  * and what had to be given up is counted to the line.
  */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -29,7 +28,7 @@ for (const [occupied, lines, rate] of [
     const spec = { ...ring.SPEC, maxSizeBytes: 3 * 1024 * 1024, reserveBytes: 1024 * 1024 }
     const keeper = ring.startKeeper(logs, spec)
     const said = ring.outputOf(keeper)
-    await once(keeper.stdout!, 'data')
+    await ring.ready(keeper)
     const writer = ring.outputOf(ring.startWriter(logs, 'a', lines, rate))
     if (occupied === 'somebody else') {
       while (logicalSize(logs, 'vida') < 2 * 1024 * 1024) await pause(50)
