@@ -9,11 +9,20 @@ import type { Hook, Run } from '../core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { trampoline, trampolineLacks, type TrampolineTools } from '../core/trampoline.ts'
-import { runHook, signalGroup, signalNumber, spawnByNode, type Spawned, spawnOwned } from './child-process.ts'
+import {
+  glance,
+  runHook,
+  signalGroup,
+  signalNumber,
+  spawnByNode,
+  type Spawned,
+  spawnOwned,
+} from './child-process.ts'
 import type { Libc } from './libc.ts'
 import { DAEMON_OOM_SCORE } from './oom-score.ts'
 import { alive, allPids, environSays, isDead, readStat, zombieExit } from './proc.ts'
 import type { Containment } from './containment.ts'
+import { Orphans } from './orphans.ts'
 import { findProgram, type Program, type Refusal, whyNotStarted } from './program-path.ts'
 import { trampolineTools } from './trampoline-tools.ts'
 import { findUser } from './users.ts'
@@ -53,11 +62,13 @@ export class LinuxProcesses implements Processes {
   /** Pids that no sweep may touch: set by the world (successor). */
   others: () => readonly number[] = () => []
   #hearing: Hearing | null = null
+  readonly #orphans: Orphans
 
   constructor(libc: Libc | null, files: RunFiles, containment: Containment) {
     this.#libc = libc
     this.#files = files
     this.#containment = containment
+    this.#orphans = new Orphans(libc, () => this.#known())
   }
 
   listen(hearing: Hearing): void {
@@ -232,18 +243,12 @@ export class LinuxProcesses implements Processes {
     return [...this.#handles.values()].some(handle => handle.module === module && !handle.gone)
   }
 
-  /**
-   * Something of ours ended: our own runs that no pidfd tells of, and orphans that came home to us, the
-   * subreaper. libuv waits for neither.
-   */
-  childChanged(children: readonly number[]): void {
+  /** Something of ours ended: our own runs that no pidfd tells of, and orphans. libuv waits for neither. */
+  childChanged(): void {
     for (const handle of [...this.#handles.values()]) {
       if (handle.own && handle.pidfd === null && !handle.gone && this.#libc) this.#ended(handle)
     }
-    const known = this.#known()
-    for (const pid of children) {
-      if (!known.has(pid) && readStat(pid)?.state === 'Z') this.#libc?.reap(pid)
-    }
+    this.#orphans.look()
   }
 
   #known(): Set<number> {
@@ -310,7 +315,7 @@ export class LinuxProcesses implements Processes {
     if (handle.gone) return
     handle.watch?.close()
     handle.watch = null
-    const stat = readStat(handle.pid)
+    const stat = glance(handle.pid)
     const corpse = stat && stat.startTime === handle.startTime ? zombieExit(stat) : null
     const exit = corpse ?? (handle.pidfd === null ? null : (this.#libc?.pidfdExit(handle.pidfd) ?? null))
     if (exit === null && waitedMs < EXIT_WAIT_MS) {

@@ -9,7 +9,7 @@ import { systemClock } from './clock.ts'
 import { Containment } from './containment.ts'
 import { Journal } from './journal.ts'
 import type { Libc } from './libc.ts'
-import { bootId, childrenOfMainThread } from './proc.ts'
+import { bootId } from './proc.ts'
 import { OneTimer } from './one-timer.ts'
 import type { StateDir } from './state-dir.ts'
 import { ulid } from './ulid.ts'
@@ -139,7 +139,7 @@ export class LinuxWorld implements World {
     this.#reaping = true
     setImmediate(() => {
       this.#reaping = false
-      this.processes.childChanged(childrenOfMainThread(this.pid))
+      this.processes.childChanged()
     })
   }
 

@@ -33,13 +33,16 @@ export interface OpenedLog {
   readonly logicalStart: number
 }
 
+const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
 const INDEX_MAX_BYTES = 1024 * 1024
 /** A live file with a larger hole at its front stays where it is: renamed, it would cover its archives. */
 const HOLE_MAX_BYTES = 64 * 1024
 
 export interface OpenOptions {
-  /** Its start is then marked in the index as this run's. */
+  /** Its start is marked in the index as this run's. */
   readonly runId?: string
+  /** The caller marks it, later. */
+  readonly unmarked?: boolean
   /** Another run still writes to the file (reload): it must stay where it is. */
   readonly inUse?: boolean
 }
@@ -59,20 +62,58 @@ export function openForRun(
   mkdirSync(logs, { recursive: true, mode: 0o750 })
   const look = prepareLive(logs, module, options.inUse ? Number.POSITIVE_INFINITY : spec.maxSizeBytes)
   pruneArchives(logs, module, liveBytes(look), spec)
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
-  const fd = openSync(livePath(logs, module), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o640)
+  const fd = openLive(logs, module)
   try {
-    const stat = fstatSync(fd)
-    if (!stat.isFile()) throw new Error(`${livePath(logs, module)} is not a regular file.`)
     // In the midst of a cut only a look of its own tells which base and size belong together.
     const isAtRest = look.front.origin?.phase === 'settled'
-    const logicalStart = isAtRest ? look.front.base + stat.size : logicalSize(logs, module)
-    markStart(logs, module, { timeMs: nowMs, offset: logicalStart, runId: options.runId ?? null })
+    const size = sizeOf(fd, logs, module)
+    const logicalStart = isAtRest ? look.front.base + size : logicalSize(logs, module)
+    const { runId = null, unmarked } = options
+    if (!unmarked) markStart(logs, module, { timeMs: nowMs, offset: logicalStart, runId })
     return { fd, logicalStart }
   } catch (error) {
     closeSync(fd)
     throw error
   }
+}
+
+/**
+ * As `openForRun`, where the ring keeps the log within its bounds and knows its base; null when the file is
+ * not as the ring left it.
+ */
+export function openKnown(
+  { logs }: { readonly logs: string },
+  module: string,
+  base: number,
+): OpenedLog | null {
+  try {
+    const fd = openSync(livePath(logs, module), O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK)
+    try {
+      return { fd, logicalStart: base + sizeOf(fd, logs, module) }
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
+  } catch {
+    return null
+  }
+}
+
+/** A run starts with a full disk too: then only the times of its lines are less exact. */
+function markStart(logs: string, module: string, entry: IndexEntry): void {
+  try {
+    appendIndex(logs, module, entry)
+  } catch {}
+}
+
+function openLive(logs: string, module: string): number {
+  return openSync(livePath(logs, module), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o640)
+}
+
+function sizeOf(fd: number, logs: string, module: string): number {
+  const stat = fstatSync(fd)
+  if (!stat.isFile()) throw new Error(`${livePath(logs, module)} is not a regular file.`)
+  return stat.size
 }
 
 /** Logical offset from which on the live file is read. */
@@ -118,13 +159,6 @@ export function readIndex(logs: string, module: string): IndexEntry[] {
     entries.push({ timeMs: Number(match[1]), offset: Number(match[2]), runId })
   }
   return entries.sort((a, b) => a.offset - b.offset)
-}
-
-/** A run starts with a full disk too: then only the times of its lines are less exact. */
-function markStart(logs: string, module: string, entry: IndexEntry): void {
-  try {
-    appendIndex(logs, module, entry)
-  } catch {}
 }
 
 /** A run starts on a full disk too: the log is then rotated another time. */

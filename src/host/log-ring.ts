@@ -93,12 +93,20 @@ export class LogRing {
     this.#followed.set(module, { module, spec, ...rest, ...fresh })
   }
 
-  /** No run writes to it any more: looked at once more, then left. */
+  /** No run writes to it any more: looked at once more at the next tick, then left if none does by then. */
   unfollow(module: string): void {
     const log = this.#followed.get(module)
-    if (!log) return
-    log.live = false
-    this.#look(log)
+    if (log) log.live = false
+  }
+
+  /**
+   * Where the live file's first byte stands in all that was ever written; null while that is changing, or
+   * where the ring does not keep this log within its bounds.
+   */
+  restingBase(module: string): number | null {
+    const log = this.#followed.get(module)
+    if (!log || log.busy || log.origin?.phase !== 'settled' || !this.#mayCut(log)) return null
+    return log.origin.base
   }
 
   /** Once a second, and sooner when the ring itself says so. */
@@ -106,7 +114,10 @@ export class LogRing {
     if (this.#closed) return
     this.#way ??= this.#probe()
     let soonest = LOOK_MS
-    for (const log of this.#followed.values()) soonest = Math.min(soonest, this.#look(log))
+    for (const log of this.#followed.values()) {
+      soonest = Math.min(soonest, this.#look(log))
+      if (!log.live && !log.busy) this.#followed.delete(log.module)
+    }
     this.#options.press?.tick()
     if (soonest >= LOOK_MS || this.#timer) return
     this.#timer = setTimeout(() => {
@@ -148,8 +159,6 @@ export class LogRing {
     } catch (error) {
       this.#trouble(log, (error as Error).message)
       return LOOK_MS
-    } finally {
-      if (!log.live && !log.busy) this.#followed.delete(log.module)
     }
   }
 
@@ -222,7 +231,7 @@ export class LogRing {
     }
     if (answer === 'unsupported') return Number.POSITIVE_INFINITY
     this.#trouble(log, 'the disk is full: the oldest of this log is given up')
-    this.#begin(log, () => this.#relieve(log, log.growth > 0))
+    this.#begin(log, () => this.#makeRoom(log, log.growth > 0))
     return Number.POSITIVE_INFINITY
   }
 
@@ -289,7 +298,7 @@ export class LogRing {
     if (outcome.kind === 'unsupported') throw new Error('This file system does not cut a file at its front.')
     if (outcome.kind === 'full') {
       this.#trouble(log, 'the disk is full: the oldest of this log is given up')
-      await this.#relieve(log, true)
+      await this.#makeRoom(log, true)
     }
     const { size } = statSync(livePath(this.#logs, log.module))
     this.#prune(log, size)
@@ -313,26 +322,35 @@ export class LogRing {
     return blocks > 0 ? bavail * bsize : Number.POSITIVE_INFINITY
   }
 
-  /** Gives up the oldest until the reserve is there: archives first, then the live file's front. */
-  async #relieve(log: RingLog, mayDrop: boolean): Promise<void> {
+  /** Where nothing can be given up, looking again at once would find the same, for ever. */
+  async #makeRoom(log: RingLog, mayDrop: boolean): Promise<void> {
+    if (!(await this.#relieve(log, mayDrop))) log.restUntilMs = this.#options.monoMs() + LOOK_MS
+  }
+
+  /**
+   * Gives up the oldest until the reserve is there: archives first, then the live file's front. False: there
+   * was nothing to give up.
+   */
+  async #relieve(log: RingLog, mayDrop: boolean): Promise<boolean> {
     const { calls, onDropped } = this.#options
     const { reserveBytes, maxSizeBytes } = log.spec
     for (let tries = 0; tries < RELIEVE_TRIES && calls !== null; tries++) {
       const { size } = statSync(livePath(this.#logs, log.module))
       const isOver = this.#mayCut(log) && this.#liveBytesOf(log, size) > maxSizeBytes
-      if (!isOver && this.#allocate(log, calls) !== 'full') return
+      if (!isOver && this.#allocate(log, calls) !== 'full') return true
       const oldest = archivesOf(this.#logs, log.module)[0]
       if (oldest && oldest.start < (log.origin as LogOrigin).kept) {
         onDropped?.(log.module, await giveUp(oldest))
-        if (isOver && !this.#isTight(log) && (await this.#cutOnce(log)).kind === 'cut') return
+        if (isOver && !this.#isTight(log) && (await this.#cutOnce(log)).kind === 'cut') return true
         continue
       }
-      if (!mayDrop || !this.#mayCut(log)) return
+      if (!mayDrop || !this.#mayCut(log)) return false
       const over = Math.max(0, size - Math.floor((maxSizeBytes * 3) / 4))
       const outcome = await this.#cutOnce(log, Math.max(over, 2 * reserveBytes))
-      if (outcome.kind !== 'dropped') return
+      if (outcome.kind !== 'dropped') return false
       onDropped?.(log.module, outcome.dropped)
     }
+    return true
   }
 
   #liveBytesOf(log: RingLog, size: number): number {

@@ -13,6 +13,7 @@ import {
   openSync,
   readSync,
   rmSync,
+  statSync,
   writeFile,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -21,7 +22,7 @@ import type { Exit } from '../core/exit.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { startRefusal } from '../core/trampoline.ts'
 import { moduleEnvironment } from './environment.ts'
-import { appendIndex, logicalSize, openForRun } from './log-file.ts'
+import { logicalSize, type OpenedLog, openForRun, openKnown } from './log-file.ts'
 import { livePath } from './log-paths.ts'
 import { errnoOf, isShortage } from './shortage.ts'
 import type { RunLogs } from './run-logs.ts'
@@ -63,10 +64,8 @@ export class RunFiles {
       this.#ownDirectory(spec)
       const made = this.environment(plan, spec, request.variables, slot)
       if (!made.ok) return made
-      const { fd, logicalStart } = openForRun(this.#given.state, spec.name, spec.log, this.#given.wallMs(), {
-        inUse: slot !== spec.name,
-        runId: request.runId,
-      })
+      const { fd, logicalStart } = this.#openLog(spec, slot !== spec.name)
+      this.#mark(spec, request.runId, logicalStart)
       return { ok: true, env: made.env, logFd: fd, logOffset: logicalStart }
     } catch (error) {
       return refusal(error)
@@ -113,10 +112,12 @@ export class RunFiles {
 
   markLogEnd(spec: ModuleSpec, runId: string): number | null {
     if (spec.name === DAEMON) return null
-    const { state } = this.#given
-    this.#given.runLogs.unfollow(spec.name, runId)
+    const { state, runLogs } = this.#given
+    runLogs.unfollow(spec.name, runId)
     try {
-      const offset = logicalSize(state.logs, spec.name)
+      const base = runLogs.restingBase(spec.name)
+      const live = livePath(state.logs, spec.name)
+      const offset = base === null ? logicalSize(state.logs, spec.name) : base + statSync(live).size
       this.#mark(spec, runId, offset)
       return offset
     } catch {
@@ -135,8 +136,21 @@ export class RunFiles {
     if (module !== DAEMON) rmSync(join(this.#given.state.pids, `${module}.pid`), { force: true })
   }
 
+  #openLog(spec: ModuleSpec, inUse: boolean): OpenedLog {
+    const { state, runLogs } = this.#given
+    const base = runLogs.restingBase(spec.name)
+    const opened = base === null ? null : openKnown(state, spec.name, base)
+    return (
+      opened ??
+      openForRun(state, spec.name, spec.log, this.#given.wallMs(), {
+        inUse,
+        unmarked: true,
+      })
+    )
+  }
+
   #mark(spec: ModuleSpec, runId: string, offset: number): void {
-    appendIndex(this.#given.state.logs, spec.name, { timeMs: this.#given.wallMs(), offset, runId })
+    this.#given.runLogs.mark(spec.name, { timeMs: this.#given.wallMs(), offset, runId })
   }
 
   #daemon({ spec, variables }: SpawnRequest): Prepared {

@@ -5,6 +5,7 @@
 import type { LogSpec } from '../core/plan.ts'
 import { LogClock } from './log-clock.ts'
 import type { DroppedLog } from './log-cut.ts'
+import { appendIndex, type IndexEntry } from './log-file.ts'
 import { LogPress } from './log-press.ts'
 import { LogRing } from './log-ring.ts'
 import type { Libc } from './libc.ts'
@@ -22,12 +23,16 @@ export interface RunLogsGiven {
 
 export class RunLogs {
   readonly #clock: LogClock
+  readonly #ring: LogRing
+  readonly #logs: string
+  readonly #marks: { readonly module: string; readonly entry: IndexEntry }[] = []
   /** Why a log is not kept within its bounds now, by module. */
   readonly #troubles = new Map<string, string>()
 
   constructor({ logs, libc, monoMs, wallMs, retentionMs, onDropped }: RunLogsGiven) {
     const press = new LogPress({ logs, monoMs, report: why => this.#told('archives', why) })
-    const ring = new LogRing(logs, {
+    this.#logs = logs
+    this.#ring = new LogRing(logs, {
       calls: libc,
       monoMs,
       wallMs,
@@ -36,7 +41,7 @@ export class RunLogs {
       onDropped,
       onTrouble: (module, why) => this.#told(module, why),
     })
-    this.#clock = new LogClock(logs, wallMs, { ring })
+    this.#clock = new LogClock(logs, wallMs, { ring: this.#ring })
   }
 
   /** A new run's, an adopted one's, or the same with other bounds. */
@@ -48,12 +53,32 @@ export class RunLogs {
     this.#clock.unfollow(module, runId)
   }
 
+  /** See LogRing.restingBase: with it a start and an end need one look at the file. */
+  restingBase(module: string): number | null {
+    return this.#ring.restingBase(module)
+  }
+
+  /** Marks in the index that the log had grown to `offset`; after this turn, so that no start waits for it. */
+  mark(module: string, entry: IndexEntry): void {
+    if (this.#marks.push({ module, entry }) === 1) setImmediate(() => this.#writeMarks())
+  }
+
   troubles(): string[] {
     return [...this.#troubles].map(([module, why]) => `log of ${module}: ${why}`)
   }
 
   close(): void {
+    this.#writeMarks()
     this.#clock.close()
+  }
+
+  /** On a full disk the times of undated lines are less exact, and no more. */
+  #writeMarks(): void {
+    for (const { module, entry } of this.#marks.splice(0)) {
+      try {
+        appendIndex(this.#logs, module, entry)
+      } catch {}
+    }
   }
 
   #told(module: string, why: string | null): void {

@@ -2,7 +2,16 @@
  * runs/<run_id>.json, one per live run, and runs/<run_id>.exit, what the daemon saw of a run's end while
  * there was no keeper. No fsync: they must outlive kill -9, not a power cut, which ends every run anyway.
  */
-import { closeSync, constants, lstatSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Exit } from '../core/exit.ts'
 import type { RunRecord } from '../core/keeper-state.ts'
@@ -22,7 +31,8 @@ export interface ExitEvidence {
 const RECORD_BYTES = 2048
 /** Filled files that become records when the disk is full: a rename needs no room. */
 const SPARES = 16
-let nextSpare = 0
+/** Numbers of spares that became records. */
+const takenSpares: number[] = []
 
 /**
  * Writes it where it is to stay, in one write: a kill leaves all of it or none. What stands in its place and
@@ -74,6 +84,7 @@ function writeIntoSpare(state: StateDir, path: string, bytes: Buffer, why: unkno
     try {
       writeInPlace(spare, bytes)
       renameSync(spare, path)
+      takenSpares.push(n)
       return
     } catch {
       // Not this one: the next.
@@ -82,11 +93,16 @@ function writeIntoSpare(state: StateDir, path: string, bytes: Buffer, why: unkno
   throw why
 }
 
-/** Removes a run's record and its evidence. The record becomes a spare: so there are some on a full disk. */
+/**
+ * Removes a run's record and its evidence. The record takes the place of a spare that was used: so there are
+ * some on a full disk. Only then: a rename over a file is flushed by ext4.
+ */
 export function removeRunRecord(state: StateDir, runId: string): void {
   const path = join(state.runs, `${runId}.json`)
+  const place = takenSpares.pop()
   try {
-    renameSync(path, join(state.runs, `.spare-${nextSpare++ % SPARES}`))
+    if (place === undefined) unlinkSync(path)
+    else renameSync(path, join(state.runs, `.spare-${place}`))
   } catch {
     rmSync(path, { force: true, recursive: true })
   }

@@ -3,7 +3,7 @@
  * nothing else; one with `limits:` stays within them, and OOM is named.
  */
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readFileSync, realpathSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Cgroups } from '../../src/host/cgroup.ts'
