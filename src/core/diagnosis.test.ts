@@ -11,6 +11,7 @@ const GOOD: Facts = {
   flockNoFork: true,
   setpriv: '/usr/bin/setpriv',
   cgroup: 'v2',
+  limits: ['memory', 'cpus', 'pids'],
   fileSystem: 'ext4',
   freeBytes: 1e12,
   inotifyInstances: 128,
@@ -50,7 +51,8 @@ test('what it can live without is degraded, with a sentence', () => {
   for (const [check, facts] of [
     ['kernel', { kernel: '5.14.0' }],
     ['koffi', { libcLoads: false }],
-    ['cgroup', { cgroup: 'none' }],
+    ['limits', { cgroup: 'none', limits: [] }],
+    ['logs', { fileSystem: 'nfs' }],
     ['clock', { clockSynchronized: null }],
     ['systemd', { systemd: false }],
     ['open files', { openFiles: 1024 }],

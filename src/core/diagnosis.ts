@@ -20,6 +20,8 @@ export interface HostFacts {
   readonly flockNoFork: boolean | null
   readonly setpriv: string | null
   readonly cgroup: 'v2' | 'hybrid' | 'v1' | 'none'
+  /** Which of `limits:` can be kept here, now, by this account. */
+  readonly limits: readonly ('memory' | 'cpus' | 'pids')[]
   readonly fileSystem: string | null
   readonly freeBytes: number | null
   readonly inotifyInstances: number | null
@@ -121,6 +123,13 @@ function containerFindings(facts: Facts): Finding[] {
   return found
 }
 
+const LOG_WAYS: Readonly<Record<string, string>> = {
+  ext4: 'cut at the front while they are written to.',
+  xfs: 'cut at the front while they are written to.',
+  btrfs: 'kept within bounds by holes at their front: `du` tells their size, `ls` does not.',
+  tmpfs: 'kept within bounds by holes at their front: `du` tells their size, `ls` does not.',
+}
+
 /** Node has about a dozen threads a process, and MARK is three of them and a command now and then. */
 const MANY_TASKS = 100
 
@@ -128,8 +137,14 @@ function resourceFindings(facts: Facts): Finding[] {
   const found: Finding[] = []
   const say = (check: string, verdict: Verdict, text: string): void =>
     void found.push({ check, verdict, text })
-  if (facts.cgroup === 'v2') say('cgroup', 'ok', 'cgroup v2.')
-  else say('cgroup', 'degraded', `cgroup ${facts.cgroup}: memory and cpu limits may not be enforced.`)
+  const lacking = (['memory', 'cpus', 'pids'] as const).filter(limit => !facts.limits.includes(limit))
+  if (lacking.length === 0) say('limits', 'ok', `memory, cpus and pids by cgroup ${facts.cgroup}.`)
+  else
+    say('limits', 'degraded', `cgroup ${facts.cgroup}: it cannot limit ${lacking.join(', ')} for you here.`)
+  const way = LOG_WAYS[facts.fileSystem ?? '']
+  if (!facts.libcLoads || way === undefined)
+    say('logs', 'degraded', 'a log is cut only when its module starts anew, not while it runs.')
+  else say('logs', 'ok', way)
   const { inotifyInstances: instances, inotifyWatches: watches } = facts
   if (instances === null || watches === null)
     say('inotify', 'degraded', 'inotify cannot be looked at: files are looked at each second instead.')

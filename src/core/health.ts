@@ -117,6 +117,8 @@ export interface SilenceWatch {
   readonly wakeAtMs: number
 }
 
+const LATE_MS = 1000
+
 /** Watches a log for growth from now on. */
 export function watchSilence(silenceMs: number, sizeBytes: number, nowMs: number): SilenceWatch {
   return { silent: false, lastByteMs: nowMs, sizeBytes, lookedMs: nowMs, wakeAtMs: nowMs + silenceMs }
@@ -125,7 +127,7 @@ export function watchSilence(silenceMs: number, sizeBytes: number, nowMs: number
 /**
  * One look: the log has `sizeBytes`, last written `ageMs` ago by the wall clock. The age is only believed
  * inside the time between two looks, so a step of the clock can neither raise an alarm nor hide one for
- * longer.
+ * longer. A look that comes much too late is the watcher's own silence: the module gets a second to speak up.
  */
 export function stepSilence(
   watch: SilenceWatch,
@@ -135,7 +137,9 @@ export function stepSilence(
 ): SilenceWatch {
   const grew = look.sizeBytes !== watch.sizeBytes
   const age = Math.min(Math.max(0, look.ageMs ?? 0), nowMs - watch.lookedMs)
-  const lastByteMs = grew ? nowMs - age : watch.lastByteMs
+  const late = !watch.silent && nowMs - watch.wakeAtMs > LATE_MS
+  const atLeastMs = late ? nowMs - silenceMs + Math.min(silenceMs, LATE_MS) : 0
+  const lastByteMs = Math.max(grew ? nowMs - age : watch.lastByteMs, atLeastMs)
   const silent = nowMs - lastByteMs >= silenceMs
   const wakeAtMs = silent ? nowMs + Math.min(silenceMs, 1000) : lastByteMs + silenceMs
   return { silent, lastByteMs, sizeBytes: look.sizeBytes, lookedMs: nowMs, wakeAtMs }

@@ -13,6 +13,7 @@ const GIVEN = {
   directory: '/srv/sipa',
   path: '/usr/bin:/bin',
   stopMs: 90_000,
+  subgroup: false,
 } as const
 
 test('the unit has every directive that keeps modules alive while MARK is replaced', () => {
@@ -58,4 +59,9 @@ test('a unit is known by the lock it starts the keeper under, not by the name of
     assert.equal(unitServes(unit, lock.slice(1)), false)
     assert.equal(unitServes(unit, `/elsewhere${lock}`), false)
   }
+})
+
+test('where systemd knows subgroups, the keeper gets one, so that limits work below the unit', () => {
+  assert.equal(systemdUnit(GIVEN).includes('DelegateSubgroup'), false)
+  assert.match(systemdUnit({ ...GIVEN, subgroup: true }), /^Delegate=yes\nDelegateSubgroup=mark-keeper$/m)
 })

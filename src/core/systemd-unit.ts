@@ -15,6 +15,8 @@ export interface UnitGiven {
   readonly mark: readonly string[]
   readonly directory: string
   readonly path: string
+  /** systemd >= 254: the keeper gets a group of its own below the unit's, so that `limits:` work there. */
+  readonly subgroup: boolean
   /** The longest that stopping everything in order can take. */
   readonly stopMs: number
 }
@@ -54,6 +56,7 @@ export function systemdUnit(given: UnitGiven): string {
     `TimeoutStopSec=${Math.ceil(given.stopMs / 1000) + MARGIN_S}`,
     'TimeoutStartSec=60',
     'Delegate=yes',
+    ...(given.subgroup ? ['DelegateSubgroup=mark-keeper'] : []),
     'OOMPolicy=continue',
     'LimitNOFILE=65536',
     '',

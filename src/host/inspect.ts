@@ -5,6 +5,7 @@ import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { release } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { HostFacts } from '../core/diagnosis.ts'
+import { Cgroups } from './cgroup.ts'
 import { nameOfInit } from './init-role.ts'
 import { runCommand } from './launch.ts'
 import { loadLibc } from './libc.ts'
@@ -16,6 +17,7 @@ export async function inspectHost(dir: string, path: string): Promise<HostFacts>
     runCommand(['flock', '--help'], 2_000),
     systemd ? runCommand(['timedatectl', 'show', '-p', 'NTPSynchronized', '--value'], 2_000) : null,
   ])
+  const groups = Cgroups.open({ key: 'doctor', libc: null })
   return {
     kernel: release(),
     nodeVersion: process.versions.node,
@@ -23,7 +25,8 @@ export async function inspectHost(dir: string, path: string): Promise<HostFacts>
     pidfd: opensPidfd(),
     flockNoFork: help.code === null && help.stdout === '' ? null : help.stdout.includes('--no-fork'),
     setpriv: findOnPath('setpriv', path),
-    cgroup: cgroupKind(),
+    cgroup: groups.layout,
+    limits: (['memory', 'cpus', 'pids'] as const).filter(limit => groups.can[limit]),
     ...diskFacts(dir),
     inotifyInstances: numberIn('/proc/sys/fs/inotify/max_user_instances'),
     inotifyWatches: numberIn('/proc/sys/fs/inotify/max_user_watches'),
@@ -53,12 +56,6 @@ function opensPidfd(): boolean {
   } catch {
     return false
   }
-}
-
-function cgroupKind(): HostFacts['cgroup'] {
-  if (existsSync('/sys/fs/cgroup/cgroup.controllers')) return 'v2'
-  if (existsSync('/sys/fs/cgroup/unified/cgroup.procs')) return 'hybrid'
-  return existsSync('/sys/fs/cgroup/memory') || existsSync('/sys/fs/cgroup/cpu') ? 'v1' : 'none'
 }
 
 /** Each engine leaves a file or a variable of process 1. */

@@ -27,7 +27,7 @@ import { livePath } from './log-paths.ts'
 import { errnoOf, isShortage } from './shortage.ts'
 import type { RunLogs } from './run-logs.ts'
 import type { StateDir } from './state-dir.ts'
-import { findUser, type User } from './users.ts'
+import { findUser, type User, userVariables } from './users.ts'
 import type { LinuxStore } from './linux-store.ts'
 import type { SpawnRequest } from '../core/world.ts'
 
@@ -82,7 +82,7 @@ export class RunFiles {
     try {
       const user = spec.user === null ? null : userOf(spec.user)
       const markVariables = {
-        ...(user ? identity(user) : {}),
+        ...(user ? userVariables(user) : {}),
         ...this.#variables(plan, spec, slot),
         ...variables,
       }
@@ -183,10 +183,6 @@ export class RunFiles {
       ...(spec.watchdogMs === null ? {} : { WATCHDOG_USEC: String(spec.watchdogMs * 1000) }),
     }
   }
-}
-
-function identity(user: User): Record<string, string> {
-  return { HOME: user.home, USER: user.name, LOGNAME: user.name, SHELL: user.shell }
 }
 
 function userOf(name: string): User {

@@ -12,6 +12,11 @@ export interface User {
   readonly shell: string
 }
 
+/** What a login would set. */
+export function userVariables(user: User): Record<string, string> {
+  return { HOME: user.home, USER: user.name, LOGNAME: user.name, SHELL: user.shell }
+}
+
 /** By name, else by numeric id; null when there is none. Throws what reading said. */
 export function findUser(nameOrId: string, passwd = '/etc/passwd'): User | null {
   const users = readFileSync(passwd, 'utf8')

@@ -13,6 +13,7 @@ import { systemdUnit, unitName } from '../../core/systemd-unit.ts'
 import { writeAtomic, writeChecked } from '../../host/atomic-file.ts'
 import { readSecretsEnv, writeSecretsEnv } from '../../host/environment.ts'
 import { findOnPath } from '../../host/inspect.ts'
+import { runCommand } from '../../host/launch.ts'
 import { loadLibc } from '../../host/libc.ts'
 import { lockHolder } from '../../host/lock-holder.ts'
 import { makeStateDir } from '../../host/make-state-dir.ts'
@@ -42,7 +43,7 @@ export async function install(
 ): Promise<number> {
   const scope = asked ?? defaultScope(context)
   const { plan } = await loadPlan(context)
-  const text = unitOf(context, plan, scope)
+  const text = unitOf(context, plan, scope, await knowsSubgroups())
   if (printOnly) {
     context.write(text)
     return 0
@@ -90,7 +91,13 @@ function defaultScope(context: CliContext): UnitScope {
   return context.uid === 0 ? 'system' : 'user'
 }
 
-function unitOf(context: CliContext, plan: Plan, scope: UnitScope): string {
+/** systemd 254 and later put a unit's process into a group below the unit's own. */
+async function knowsSubgroups(): Promise<boolean> {
+  const { stdout } = await runCommand(['systemctl', '--version'], 2_000)
+  return Number(/^systemd (\d+)/.exec(stdout)?.[1] ?? 0) >= 254
+}
+
+function unitOf(context: CliContext, plan: Plan, scope: UnitScope, subgroup: boolean): string {
   const state = context.stateDir()
   const path = context.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'
   const flock = findOnPath('flock', path)
@@ -118,6 +125,7 @@ function unitOf(context: CliContext, plan: Plan, scope: UnitScope): string {
     directory: plan.root,
     path: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     stopMs: stopMs(plan),
+    subgroup,
   })
 }
 
