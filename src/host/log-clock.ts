@@ -3,18 +3,23 @@
  * marking how far each log that grew had grown, and drives the ring. One stat a module; nothing is written
  * while nothing is logged.
  */
-import { statSync } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import type { LogSpec } from '../core/plan.ts'
 import { appendIndex, logicalSize } from './log-file.ts'
 import { livePath } from './log-paths.ts'
 import type { LogRing } from './log-ring.ts'
 
 const TICK_MS = 1000
+/** A log that said nothing for so many looks is looked at in one of five. */
+const QUIET_LOOKS = 30
+const QUIET_EVERY = 5
 
 interface Followed {
   readonly runId: string
   sizeBytes: number
   mtimeMs: number
+  /** Looks at which it had not grown, in a row. */
+  quiet: number
 }
 
 export interface LogClockOptions {
@@ -28,6 +33,7 @@ export class LogClock {
   readonly #ring: LogRing | null
   readonly #followed = new Map<string, Followed>()
   #timer: NodeJS.Timeout | null = null
+  #round = 0
 
   constructor(logs: string, wallMs: () => number, options: LogClockOptions = {}) {
     this.#logs = logs
@@ -37,7 +43,7 @@ export class LogClock {
 
   /** `spec`: how its log is bounded; without it, it is not while the run lives. */
   follow(module: string, runId: string, spec?: LogSpec): void {
-    this.#followed.set(module, { runId, sizeBytes: -1, mtimeMs: 0 })
+    this.#followed.set(module, { runId, sizeBytes: -1, mtimeMs: 0, quiet: 0 })
     if (spec) this.#ring?.follow(module, spec)
     this.#timer ??= setInterval(() => this.tick(), TICK_MS).unref()
   }
@@ -49,18 +55,32 @@ export class LogClock {
   }
 
   tick(): void {
+    const stats = new Map<string, Stats>()
+    this.#round++
     for (const [module, followed] of this.#followed) {
-      try {
-        const { size, mtimeMs } = statSync(livePath(this.#logs, module))
-        if (size === followed.sizeBytes && mtimeMs === followed.mtimeMs) continue
-        Object.assign(followed, { sizeBytes: size, mtimeMs })
-        const offset = logicalSize(this.#logs, module)
-        appendIndex(this.#logs, module, { timeMs: this.#wallMs(), offset, runId: followed.runId })
-      } catch {
-        // The log was removed or the disk is full: the next second tells.
-      }
+      if (followed.quiet > QUIET_LOOKS && this.#round % QUIET_EVERY !== 0) continue
+      const stat = statSync(livePath(this.#logs, module), { throwIfNoEntry: false })
+      if (stat === undefined) continue
+      stats.set(module, stat)
+      this.#mark(module, followed, stat)
     }
-    this.#ring?.tick()
+    this.#ring?.tick(stats)
+  }
+
+  #mark(module: string, followed: Followed, { size, mtimeMs }: Stats): void {
+    const isSame = size === followed.sizeBytes && mtimeMs === followed.mtimeMs
+    const wasQuiet = followed.quiet > QUIET_LOOKS
+    followed.quiet = isSame ? followed.quiet + 1 : 0
+    if (isSame) return
+    Object.assign(followed, { sizeBytes: size, mtimeMs })
+    // Seldom looked at, the file itself knows better when it grew.
+    const timeMs = wasQuiet ? Math.min(mtimeMs, this.#wallMs()) : this.#wallMs()
+    try {
+      const offset = logicalSize(this.#logs, module)
+      appendIndex(this.#logs, module, { timeMs, offset, runId: followed.runId })
+    } catch {
+      // The log was removed or the disk is full: the next second tells.
+    }
   }
 
   /** Looks no more, and cuts nothing more. */

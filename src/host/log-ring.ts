@@ -109,13 +109,18 @@ export class LogRing {
     return log.origin.base
   }
 
-  /** Once a second, and sooner when the ring itself says so. */
-  tick(): void {
+  /**
+   * Once a second, and sooner when the ring itself says so. `stats`: of the logs worth a look; without it the
+   * ring looks at all.
+   */
+  tick(stats?: ReadonlyMap<string, Stats>): void {
     if (this.#closed) return
     this.#way ??= this.#probe()
     let soonest = LOOK_MS
     for (const log of this.#followed.values()) {
-      soonest = Math.min(soonest, this.#look(log))
+      const stat = stats?.get(log.module)
+      if (stats && !stat && log.live && log.origin !== null) continue
+      soonest = Math.min(soonest, this.#look(log, stat))
       if (!log.live && !log.busy) this.#followed.delete(log.module)
     }
     this.#options.press?.tick()
@@ -149,11 +154,11 @@ export class LogRing {
   }
 
   /** In how many ms it wants to be looked at again, at most. */
-  #look(log: RingLog): number {
+  #look(log: RingLog, known?: Stats): number {
     if (log.busy) return LOOK_MS
     try {
       if (log.origin === null) this.#takeOver(log)
-      const stat = statSync(livePath(this.#logs, log.module), { throwIfNoEntry: false })
+      const stat = known ?? statSync(livePath(this.#logs, log.module), { throwIfNoEntry: false })
       if (!stat?.isFile()) return LOOK_MS
       return this.#judge(log, stat)
     } catch (error) {

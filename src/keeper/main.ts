@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { DAEMON } from '../core/child-name.ts'
 import { isLive } from '../core/child.ts'
@@ -29,6 +30,7 @@ import { upgradesOf } from './upgrade.ts'
 
 /** A keeper that was started for a call that never came ends after this long. */
 const IDLE_EXIT_MS = 60_000
+const FLUSH_CACHE_MS = 10_000
 
 const { values } = parseArgs({
   options: {
@@ -89,6 +91,8 @@ async function main(dir: string, alone: boolean): Promise<void> {
   await server.listen(state.keeperSocket)
   systemd.ready(`keeps the fleet of ${state.dir}`)
   setTimeout(() => keeper.idle && leave(), IDLE_EXIT_MS).unref()
+  // A keeper that is killed would never save what it compiled, and its successor would compile it anew.
+  setTimeout(flushCompileCache, FLUSH_CACHE_MS).unref()
 
   function leave(): void {
     systemd.stopping()
