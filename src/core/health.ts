@@ -137,8 +137,9 @@ export function stepSilence(
 ): SilenceWatch {
   const grew = look.sizeBytes !== watch.sizeBytes
   const age = Math.min(Math.max(0, look.ageMs ?? 0), nowMs - watch.lookedMs)
-  const late = !watch.silent && nowMs - watch.wakeAtMs > LATE_MS
-  const atLeastMs = late ? nowMs - silenceMs + Math.min(silenceMs, LATE_MS) : 0
+  // Growth between two looks may be of any moment, whatever a clock that was set says of its age.
+  const inDoubt = !watch.silent && (grew || nowMs - watch.wakeAtMs > LATE_MS)
+  const atLeastMs = inDoubt ? nowMs - silenceMs + Math.min(silenceMs, LATE_MS) : 0
   const lastByteMs = Math.max(grew ? nowMs - age : watch.lastByteMs, atLeastMs)
   const silent = nowMs - lastByteMs >= silenceMs
   const wakeAtMs = silent ? nowMs + Math.min(silenceMs, 1000) : lastByteMs + silenceMs

@@ -176,13 +176,13 @@ const HOSTILE: readonly (readonly string[])[] = [
   [''],
 ]
 
-test('256 KiB of any hostile output, as much as is read of a run, takes less than a second', () => {
+test('256 KiB of any hostile output, as much as is read of a run, is read to its end', {
+  // What is not linear in it takes minutes.
+  timeout: 50_000,
+}, () => {
   for (const piece of HOSTILE) {
     const bytes = piece.reduce((sum, line) => sum + line.length + 1, 0)
     const lines = Array.from({ length: Math.ceil(262_144 / bytes) }, () => piece).flat()
-    const before = performance.now()
     findTracebacks(lines)
-    const tookMs = performance.now() - before
-    assert.ok(tookMs < 1000, `${tookMs} ms for ${piece.join(' | ').slice(0, 100)}`)
   }
 })

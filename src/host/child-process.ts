@@ -7,7 +7,7 @@ import { constants } from 'node:os'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
 import type { Libc } from './libc.ts'
 import { atFleetScore } from './oom-score.ts'
-import { readStat } from './proc.ts'
+import { type ProcStat, readStat } from './proc.ts'
 import { findProgram, type Program, type Refusal, whyNotStarted } from './program-path.ts'
 import { errnoOf } from './shortage.ts'
 
@@ -31,7 +31,7 @@ export function spawnOwned(program: Program, { logFd, tag, oomScore }: OwnedPlac
   const order = { path, argv, environment, cwd, logFd, tag }
   const spawned = atFleetScore(() => libc.spawn(order), oomScore)
   if ('errno' in spawned) return whyNotStarted(program, spawned.errno)
-  return { ok: true, pid: spawned.pid, startTime: readStat(spawned.pid)?.startTime ?? null }
+  return { ok: true, pid: spawned.pid, startTime: glance(spawned.pid)?.startTime ?? null }
 }
 
 /**
@@ -42,7 +42,7 @@ export function spawnByNode(program: Program, logFd: number, onExit: (exit: Exit
   if (child instanceof Error) return whyNotStarted(program, errnoOf(child))
   if (child.pid === undefined) return whyNotStarted(program, null)
   child.once('exit', (code, signal) => onExit(exitOf(code, signal)))
-  return { ok: true, pid: child.pid, startTime: readStat(child.pid)?.startTime ?? null }
+  return { ok: true, pid: child.pid, startTime: glance(child.pid)?.startTime ?? null }
 }
 
 /** Runs a hook to its end, at most `timeoutMs`; `reason` carries the last line it printed. Never throws. */
@@ -76,6 +76,15 @@ export function runHook(
     onDone(code === 0, last === '' ? how : `${how}: ${last.slice(0, 200)}`)
   })
   return { pid: child.pid }
+}
+
+/** As `readStat`, of a process that is known to be, or to have been, there: null also in a shortage. */
+export function glance(pid: number): ProcStat | null {
+  try {
+    return readStat(pid)
+  } catch {
+    return null
+  }
 }
 
 /** A signal to the whole group of a process that is our own child and not yet reaped. */

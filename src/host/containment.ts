@@ -1,7 +1,7 @@
 /**
  * Everything a run ever started: known by its tag and its traces in /proc (process-tree.ts), and for a run
- * with limits by its control group too. Made before the start, ended as a whole, never outlived: a run is over
- * only when nothing of it is left by either account.
+ * with limits by its control group too. Made before the start, ended as a whole, never outlived: a run is
+ * over only when nothing of it is left by either account.
  */
 import type { Exit } from '../core/exit.ts'
 import type { LimitSpec } from '../core/plan.ts'
@@ -9,6 +9,7 @@ import { Cgroups } from './cgroup.ts'
 import type { Libc } from './libc.ts'
 import { killSurvivors, type RunIdentity, type SurvivorOptions, survivors } from './process-tree.ts'
 import type { Refusal } from './program-path.ts'
+import { isShortage } from './shortage.ts'
 
 /** How long after its start groups of an earlier keeper's dead runs are removed. */
 const LEFTOVERS_AFTER_MS = 1000
@@ -70,10 +71,17 @@ export class Containment {
     }
   }
 
-  /** Signals those that `remains` named; with SIGKILL the whole group too. */
+  /**
+   * Signals those that `remains` named; with SIGKILL the whole group too. In a shortage some may be left: the
+   * next look names them again.
+   */
   end(runId: string, pids: readonly number[], signal: NodeJS.Signals): void {
-    if (signal === 'SIGKILL' && this.#limited.has(runId)) this.#open().kill(runId)
-    killSurvivors(pids, signal, this.#libc)
+    try {
+      if (signal === 'SIGKILL' && this.#limited.has(runId)) this.#open().kill(runId)
+      killSurvivors(pids, signal, this.#libc)
+    } catch (error) {
+      if (!isShortage(error)) throw error
+    }
   }
 
   /** The exit with what the group tells of it: was it for want of memory? */

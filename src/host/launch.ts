@@ -21,16 +21,14 @@ export function launchDetached(
   argv: readonly [string, ...string[]],
   options: { readonly cwd: string; readonly env: Readonly<Record<string, string>>; readonly logFile: string },
 ): Launched {
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants
-  boundOwnLog(options.logFile)
-  const log = openSync(options.logFile, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600)
+  const log = openLog(options.logFile)
   try {
     const [file, ...args] = argv
     const child = spawn(file, args, {
       cwd: options.cwd,
       env: { ...options.env },
       detached: true,
-      stdio: ['ignore', log, log],
+      stdio: ['ignore', log ?? 'ignore', log ?? 'ignore'],
     })
     const ended = new Promise<Awaited<Launched['ended']>>(resolve => {
       child.once('error', error => resolve({ code: null, signal: null, error: error.message }))
@@ -39,7 +37,18 @@ export function launchDetached(
     child.unref()
     return { pid: child.pid ?? null, ended }
   } finally {
-    closeSync(log)
+    if (log !== null) closeSync(log)
+  }
+}
+
+/** null: the disk refuses it. A keeper without a log of its own is better than none. */
+function openLog(path: string): number | null {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants
+  try {
+    boundOwnLog(path)
+    return openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600)
+  } catch {
+    return null
   }
 }
 

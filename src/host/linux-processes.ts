@@ -300,9 +300,10 @@ export class LinuxProcesses implements Processes {
     if (!handle.own) return this.#adoptedExit(handle)
     const exit = handle.gone ? 'alive' : (this.#libc?.reap(handle.pid) ?? UNKNOWN_EXIT)
     if (exit === 'alive') return
+    this.#exited(handle.run.id, exit)
+    // A restart does not wait for this.
     handle.watch?.close()
     handle.watch = null
-    this.#exited(handle.run.id, exit)
   }
 
   #reap(pid: number): Exit | null {
@@ -356,7 +357,8 @@ export class LinuxProcesses implements Processes {
       startTime: handle.startTime,
       tag: handle.run.tag ?? null,
     }
-    return this.#containment.remains(identity, { keeperPid: process.pid, known, full })
+    const isMainGone = handle.own && handle.gone
+    return this.#containment.remains(identity, { keeperPid: process.pid, known, full, isMainGone })
   }
 
   #sweepOn(handle: Handle): void {

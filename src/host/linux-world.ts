@@ -1,10 +1,10 @@
 /**
  * The World on Linux: one object per part, put together here. It has no state of its own.
  */
-import { randomBytes } from 'node:crypto'
 import { constants, openSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Instant } from '../core/time.ts'
+import { Chances } from './chances.ts'
 import { systemClock } from './clock.ts'
 import { Containment } from './containment.ts'
 import { Journal } from './journal.ts'
@@ -46,6 +46,7 @@ export class LinuxWorld implements World {
   readonly #runLogs: RunLogs
   #hearing: Hearing | null = null
   #reaping = false
+  readonly #chances = new Chances()
   readonly #timer = new OneTimer(systemClock, () => this.#hearing?.woke())
 
   constructor(given: LinuxWorldGiven) {
@@ -99,7 +100,7 @@ export class LinuxWorld implements World {
   }
 
   mintId(): string {
-    return ulid(this.now().wallMs, randomBytes)
+    return ulid(this.now().wallMs, count => this.#chances.take(count))
   }
 
   wakeAt(monoMs: number | null): void {

@@ -19,7 +19,10 @@ export interface Native {
 }
 
 const NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno).map(([name, number]) => [number, name]),
+  // Reversed: where two names share a number (EAGAIN, EWOULDBLOCK) the first, usual one wins.
+  Object.entries(constants.errno)
+    .map(([name, number]): [number, string] => [number, name])
+    .reverse(),
 )
 
 export function errnoName(number: number): string {

@@ -3,7 +3,7 @@
  * is never enough to signal anything. Absent is null; a shortage of descriptors or memory is thrown as
  * HostShortage, because a process that could not be looked at is not a process that is gone.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, openSync, readSync, readdirSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Exit } from '../core/exit.ts'
 import { errnoOf, HostShortage, isShortage } from './shortage.ts'
@@ -300,10 +300,31 @@ function listNumbers(dir: string): number[] {
 
 function readProc(path: string): Buffer | null {
   try {
-    return readFileSync(path)
+    const fd = openSync(path, 'r')
+    try {
+      return readToEnd(fd)
+    } finally {
+      closeSync(fd)
+    }
   } catch (error) {
     throwShortage(error, path)
     return null
+  }
+}
+
+/** Most of /proc is small: one buffer for all, copied out, instead of a size that /proc does not know. */
+const SCRATCH = Buffer.allocUnsafeSlow(16 * 1024)
+
+function readToEnd(fd: number): Buffer {
+  const pieces: Buffer[] = []
+  let filled = 0
+  for (;;) {
+    const count = readSync(fd, SCRATCH, filled, SCRATCH.length - filled, null)
+    filled += count
+    if (count > 0 && filled < SCRATCH.length) continue
+    pieces.push(Buffer.from(SCRATCH.subarray(0, filled)))
+    if (count === 0) return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
+    filled = 0
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * What a run has left behind: every live process it ever started, found by its session, its process group,
- * its tag, its MARK_RUN_ID or its descent. Never names pid 1, the keeper, or a process that the keeper knows as
- * somebody else's; never trusts a bare pid. A scan is a moment: call again until it comes back empty.
+ * its tag, its MARK_RUN_ID or its descent. Never names pid 1, the keeper, or a process that the keeper knows
+ * as somebody else's; never trusts a bare pid. A scan is a moment: call again until it comes back empty.
  */
 import { constants } from 'node:os'
 import type { Libc } from './libc.ts'
@@ -35,6 +35,8 @@ export interface SurvivorOptions {
    * the keeper's own child). true: all of /proc (adopted runs, or no subreaper).
    */
   readonly full: boolean
+  /** Its main process is known to be gone, and its pid perhaps used again. */
+  readonly isMainGone?: boolean
 }
 
 /** How often, and how long apart, a process without an environment is looked at again. */
@@ -46,7 +48,7 @@ const NOBODY_WAKES = new Int32Array(new SharedArrayBuffer(4))
 export function survivors(run: RunIdentity, options: SurvivorOptions): number[] {
   const never = new Set([1, options.keeperPid, process.pid, ...options.known])
   if (run.pid !== null) never.add(run.pid)
-  return options.full ? everywhere(run, never) : amongOrphans(run, options.keeperPid, never)
+  return options.full ? everywhere(run, never) : amongOrphans(run, options, never)
 }
 
 /**
@@ -66,8 +68,13 @@ export function killSurvivors(
   return count
 }
 
-function amongOrphans(run: RunIdentity, keeperPid: number, never: ReadonlySet<number>): number[] {
-  const todo = run.pid !== null && isMain(readStat(run.pid), run) ? childrenOf(run.pid) : []
+function amongOrphans(
+  run: RunIdentity,
+  { keeperPid, isMainGone }: SurvivorOptions,
+  never: ReadonlySet<number>,
+): number[] {
+  const mayLive = run.pid !== null && !isMainGone
+  const todo = mayLive && isMain(readStat(run.pid as number), run) ? childrenOf(run.pid as number) : []
   const orphans: ProcStat[] = []
   for (const pid of childrenOfMainThread(keeperPid)) {
     const stat = never.has(pid) ? null : readStat(pid)

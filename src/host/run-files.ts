@@ -133,7 +133,12 @@ export class RunFiles {
 
   /** pids/<m>.pid names a live process or is not there. */
   ended(module: string): void {
-    if (module !== DAEMON) rmSync(join(this.#given.state.pids, `${module}.pid`), { force: true })
+    if (module === DAEMON) return
+    try {
+      rmSync(join(this.#given.state.pids, `${module}.pid`), { force: true, recursive: true })
+    } catch {
+      // A disk that refuses: it is output for others only.
+    }
   }
 
   #openLog(spec: ModuleSpec, inUse: boolean): OpenedLog {
