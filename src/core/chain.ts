@@ -2,6 +2,7 @@
  * Start order: what a module may do next, given how those it depends on are. Level-triggered: asked again
  * after every change, so a forgotten event never matters.
  */
+import type { Child, ChildEvent } from './child.ts'
 import type { Condition, Dependency, GroupSpec, ModuleSpec } from './plan.ts'
 import type { ModuleState } from './view.ts'
 
@@ -80,4 +81,11 @@ export function companions(groups: Readonly<Record<string, GroupSpec>>, failed: 
     if (group.onFailure === 'rest_for_one') return group.modules.slice(index + 1)
   }
   return []
+}
+
+/** A gate's answer that would change nothing is not an event: the loop must come to rest. */
+export function changes(child: Child, event: ChildEvent): boolean {
+  if (child.outcome === 'skipped')
+    return event.kind === 'go' || event.kind === 'block' || event.kind === 'hold'
+  return event.kind !== 'block' || event.reason !== child.reason
 }

@@ -46,3 +46,9 @@ export function parseScope(typed: string, plan: Plan | null): string {
     )
   return scope
 }
+
+/** Why it holds a module, as the module's hold. */
+export function killHold(kill: KillView): { reason: string; by: string; atWallMs: number; kill: string } {
+  const reason = `killed (${kill.id}, ${kill.level}) by ${kill.by}${kill.reason ? `: ${kill.reason}` : ''}`
+  return { reason, by: kill.by, atWallMs: Date.parse(kill.at), kill: kill.id }
+}

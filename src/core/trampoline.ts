@@ -4,6 +4,8 @@
  * ever reads a word of the module's argv as code, and the environment comes through unchanged (where sh is
  * bash it adds SHLVL and _).
  */
+import type { ModuleSpec } from './plan.ts'
+
 export interface TrampolineTools {
   readonly sh: string
   /** A shell that hands on variables whose names are no shell names (`my.key`): dash drops them. */
@@ -93,4 +95,14 @@ function shell(tools: TrampolineTools, variables: readonly string[]): string[] {
   const odd = variables.some(name => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
   // -p: no start file and no function out of the environment.
   return odd && tools.bash !== null ? [tools.bash, '-p'] : [tools.sh]
+}
+
+/** Must a start of this go through it? `withLimits`: of a run itself, not of its hooks. */
+export function needsTrampoline(
+  spec: Pick<ModuleSpec, 'user' | 'umask' | 'ulimits' | 'limits'>,
+  withLimits: boolean,
+): boolean {
+  const { memoryBytes, cpus, pids } = spec.limits
+  const limited = withLimits && (memoryBytes !== null || cpus !== null || pids !== null)
+  return limited || spec.user !== null || spec.umask !== null || Object.keys(spec.ulimits).length > 0
 }

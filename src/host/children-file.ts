@@ -1,9 +1,10 @@
 /**
- * The keeper's memory of its children: children.json, rewritten now and then, and a log of what changed since,
- * so that one restart costs one small write. The log lies in two preallocated slots: writing to it needs no
- * room on the disk. A line tells all about the children it names, so that lines may be applied to an older
- * document too; a damaged one is passed over. Where the document cannot be rewritten, a slot begins with a line
- * about all children instead, so that a full disk is never in the way. Survives kill -9 at once, a power cut within 100 ms.
+ * The keeper's memory of its children: children.json, rewritten now and then, and a log of what changed
+ * since, so that one restart costs one small write. The log lies in two preallocated slots: writing to it
+ * needs no room on the disk. A line tells all about the children it names, so that lines may be applied
+ * to an older document too; a damaged one is passed over. Where the document cannot be rewritten, a slot
+ * begins with a line about all children instead, so that a full disk is never in the way. Survives kill
+ * -9 at once, a power cut within 100 ms.
  */
 import { closeSync, constants, fdatasync, fstatSync, lstatSync, openSync, rmSync } from 'node:fs'
 import { crc32 } from 'node:zlib'

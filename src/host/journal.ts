@@ -1,9 +1,9 @@
 /**
- * The keeper's append-only record of what happened. Each event is written at once (those that are gathered, at
- * the next settle) and survives kill -9; fsync
- * follows for all of the last 50 ms. If the disk refuses, events wait in bounded memory and `durable` says
- * so. A (journal_id, seq) is never given twice: after a reboot or a repair the numbers jump over what may be
- * lost. Never deletes a damaged file, never blocks the keeper on fsync except in flush, roll and close.
+ * The keeper's append-only record of what happened. Each event is written at once (those that are
+ * gathered, at the next settle) and survives kill -9; fsync follows for all of the last 50 ms. If the
+ * disk refuses, events wait in bounded memory and `durable` says so. A (journal_id, seq) is never given
+ * twice: after a reboot or a repair the numbers jump over what may be lost. Never deletes a damaged file,
+ * never blocks the keeper on fsync except in flush, roll and close.
  */
 import { randomBytes } from 'node:crypto'
 import {

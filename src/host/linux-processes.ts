@@ -8,7 +8,7 @@ import { DAEMON } from '../core/child-name.ts'
 import type { Hook, Run } from '../core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
-import { trampoline, trampolineLacks, type TrampolineTools } from '../core/trampoline.ts'
+import { needsTrampoline, trampoline, trampolineLacks, type TrampolineTools } from '../core/trampoline.ts'
 import {
   glance,
   runHook,
@@ -103,7 +103,7 @@ export class LinuxProcesses implements Processes {
 
   /** Through the trampoline where the spec asks for it; `runId`: with the groups of its limits. */
   #wrap(spec: ModuleSpec, program: Program, runId: string | null): Program | Refusal {
-    if (!needsTrampoline(spec, runId)) return program
+    if (!needsTrampoline(spec, runId !== null)) return program
     this.#tools ??= trampolineTools()
     const user = spec.user === null ? null : findUser(spec.user)
     const { ulimits, umask } = spec
@@ -351,12 +351,8 @@ export class LinuxProcesses implements Processes {
   #remains(handle: Handle, full: boolean): number[] | null {
     const known = this.#known()
     known.delete(handle.pid)
-    const identity = {
-      pid: handle.pid || null,
-      runId: handle.run.id,
-      startTime: handle.startTime,
-      tag: handle.run.tag ?? null,
-    }
+    const { run, startTime } = handle
+    const identity = { pid: handle.pid || null, runId: run.id, startTime, tag: run.tag ?? null }
     const isMainGone = handle.own && handle.gone
     return this.#containment.remains(identity, { keeperPid: process.pid, known, full, isMainGone })
   }
@@ -393,10 +389,4 @@ function handleOf(
     sweeping: null,
     kill: true,
   }
-}
-
-function needsTrampoline(spec: ModuleSpec, runId: string | null): boolean {
-  const { memoryBytes, cpus, pids } = spec.limits
-  const limited = runId !== null && (memoryBytes !== null || cpus !== null || pids !== null)
-  return limited || spec.user !== null || spec.umask !== null || Object.keys(spec.ulimits).length > 0
 }

@@ -1,7 +1,7 @@
 /**
  * The keeper's memory on disk (SPEC 2). A write that fails is kept in mind as a shortage and tried again
- * every second until it is done: supervision goes on from memory. A live run whose record is damaged or was never
- * written is known from the memory of its child.
+ * every second until it is done: supervision goes on from memory. A live run whose record is damaged or
+ * was never written is known from the memory of its child.
  */
 import { DAEMON, moduleName } from '../core/child-name.ts'
 import type { Exit } from '../core/exit.ts'

@@ -28,7 +28,7 @@ test('null cancels, and a far wish is looked at again within half a minute', con
   assert.equal(woken, 1)
 })
 
-test('after a standstill of the whole process others are heard for a second before anything is due', context => {
+test('after a standstill others are heard for a second before anything is due', context => {
   context.mock.timers.enable({ apis: ['setTimeout'] })
   let monoMs = 0
   let woken = 0

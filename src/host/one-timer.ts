@@ -1,8 +1,8 @@
 /**
  * The one timer of a process: the latest wish counts, the former is forgotten. It never sleeps longer than
  * half a minute, so that no mistake in the arithmetic lasts; a wake-up that came early is harmless. When it
- * comes much too late the process stood still, perhaps the whole host did: then what the others sent meanwhile,
- * or would have sent, is heard first.
+ * comes much too late the process stood still, perhaps the whole host did: then what the others sent
+ * meanwhile, or would have sent, is heard first.
  */
 import type { Clock } from './clock.ts'
 

@@ -58,7 +58,7 @@ export class RunLogs {
     return this.#ring.restingBase(module)
   }
 
-  /** Marks in the index that the log had grown to `offset`; after this turn, so that no start waits for it. */
+  /** Marks in the index how far the log had grown; after this turn, so that no start waits for it. */
   mark(module: string, entry: IndexEntry): void {
     if (this.#marks.push({ module, entry }) === 1) setImmediate(() => this.#writeMarks())
   }

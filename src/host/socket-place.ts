@@ -8,7 +8,7 @@ import { MarkError } from '../core/errors.ts'
 
 const OTHERS_WRITE = 0o022
 
-/** Makes and returns the first of `wanted` that serves, else one in the state directory. Throws MARK_DENIED. */
+/** Makes the first of `wanted` that serves, else one in the state directory. Throws MARK_DENIED. */
 export function makeSocketDir(stateDir: string, wanted: readonly (string | null)[], uid: number): string {
   const last = join(stateDir, 'sockets', 's')
   for (const place of [...wanted, last]) if (place !== null && serves(place, uid)) return place

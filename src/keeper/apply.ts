@@ -5,9 +5,9 @@ import { DAEMON } from '../core/child-name.ts'
 import { withDependencies } from '../core/chain.ts'
 import { type Child, isLive, newChild } from '../core/child.ts'
 import { MarkError } from '../core/errors.ts'
-import { covers } from '../core/kill.ts'
+import { covers, killHold } from '../core/kill.ts'
 import { type Change, difference, type Plan } from '../core/plan.ts'
-import { type Engine, killHold } from './engine.ts'
+import type { Engine } from './engine.ts'
 
 export interface Application {
   readonly plan: Plan

@@ -4,7 +4,7 @@
  * plan.ts/asks.ts' wishes.
  */
 import { DAEMON, moduleName, nextName } from '../core/child-name.ts'
-import { companions, gate, type Peer, stopWave } from '../core/chain.ts'
+import { changes, companions, gate, type Peer, stopWave } from '../core/chain.ts'
 import {
   type Child,
   type ChildEvent,
@@ -19,7 +19,7 @@ import type { Exit } from '../core/exit.ts'
 import type { Plan } from '../core/plan.ts'
 import { formatUtc } from '../core/time.ts'
 import type { EventKind, KillView } from '../core/view.ts'
-import { coveringKill } from '../core/kill.ts'
+import { coveringKill, killHold } from '../core/kill.ts'
 import type { Watcher, World } from '../core/world.ts'
 import { Remembrance } from './remembrance.ts'
 import { startRun } from './start-run.ts'
@@ -373,16 +373,4 @@ export class Engine {
     const latched = name === null ? null : (this.latchOf(moduleName(name))?.id ?? null)
     if (name !== null) this.feed(name, { kind: 'exited', exit, latched })
   }
-}
-
-/** A gate's answer that would change nothing is not an event: the loop must come to rest. */
-function changes(child: Child, event: ChildEvent): boolean {
-  if (child.outcome === 'skipped')
-    return event.kind === 'go' || event.kind === 'block' || event.kind === 'hold'
-  return event.kind !== 'block' || event.reason !== child.reason
-}
-
-export function killHold(kill: KillView): { reason: string; by: string; atWallMs: number; kill: string } {
-  const reason = `killed (${kill.id}, ${kill.level}) by ${kill.by}${kill.reason ? `: ${kill.reason}` : ''}`
-  return { reason, by: kill.by, atWallMs: Date.parse(kill.at), kill: kill.id }
 }

@@ -6,9 +6,9 @@ import type { Ask } from '../contract/keeper.ts'
 import { type Child, type ChildEvent, isLive } from '../core/child.ts'
 import { DAEMON, moduleName } from '../core/child-name.ts'
 import { MarkError } from '../core/errors.ts'
-import { covers, parseScope } from '../core/kill.ts'
+import { covers, killHold, parseScope } from '../core/kill.ts'
 import { formatUtc } from '../core/time.ts'
-import { type Engine, killHold } from './engine.ts'
+import type { Engine } from './engine.ts'
 
 /** Durable before anything else happens; then everything in scope is on its way down. */
 export function trip(engine: Engine, ask: Extract<Ask, { ask: 'kill' }>): unknown {

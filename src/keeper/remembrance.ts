@@ -1,6 +1,6 @@
 /**
- * What the keeper has on disk of its children, kept beside it as text: a save writes what differs, and nothing
- * when nothing does. Decides nothing.
+ * What the keeper has on disk of its children, kept beside it as text: a save writes what differs, and
+ * nothing when nothing does. Decides nothing.
  */
 import { DAEMON } from '../core/child-name.ts'
 import type { Child } from '../core/child.ts'

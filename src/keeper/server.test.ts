@@ -192,7 +192,7 @@ test('an ask that breaks the keeper is an error of the ask, never the end of the
   assert.deepEqual([broken?.error?.code, ping?.ok], ['MARK_INTERNAL', true])
 })
 
-test('who watches gets the fleet, then what happened and what became of it; nobody else does', async context => {
+test('who watches gets the fleet, then what happened and what became of it, nobody else', async context => {
   const { client, life, server } = await serve(context)
   const [watcher, other] = [await client(), await client()]
   const [fleet] = await watcher.say({ id: 1, ask: 'watch' })

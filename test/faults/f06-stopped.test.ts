@@ -74,7 +74,7 @@ async function assertUnharmed(fleet: FaultFleet, before: ReturnType<FaultFleet['
   fleet.assertSound()
 }
 
-test('F6: a keeper that stood still takes nobody for hung, and tells an exit that it slept through', async () => {
+test('F6: a keeper that stood still takes nobody for hung, and tells the exit it slept through', async () => {
   const fleet = await admit()
   try {
     const before = fleet.pids()

@@ -1,7 +1,7 @@
 /**
  * F10: the host restarted under a fleet: all state is there and the boot id is another. Nothing that the
- * records name is believed to be ours, though pids and start times fit; all starts again in order, and no stranger
- * under an old pid gets a signal.
+ * records name is believed to be ours, though pids and start times fit; all starts again in order, and no
+ * stranger under an old pid gets a signal.
  */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'

@@ -1,7 +1,7 @@
 /**
- * F14: the state's file system turns read-only, as after an error of its disk, or every fsync fails. The keeper
- * goes on from memory and says so, a kill is obeyed though nothing can be written, and what an fsync failed on
- * is written again as a whole.
+ * F14: the state's file system turns read-only, as after an error of its disk, or every fsync fails. The
+ * keeper goes on from memory and says so, a kill is obeyed though nothing can be written, and what an
+ * fsync failed on is written again as a whole.
  */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'

@@ -1,6 +1,7 @@
 /**
- * F31: the wall clock of keeper and daemon steps by an hour, a year, and back to 1970, under libfaketime. Delays
- * of restarts, watchdogs, silence and uptime are what they were: nothing that waits reads that clock.
+ * F31: the wall clock of keeper and daemon steps by an hour, a year, and back to 1970, under libfaketime.
+ * Delays of restarts, watchdogs, silence and uptime are what they were: nothing that waits reads that
+ * clock.
  */
 import assert from 'node:assert/strict'
 import { existsSync, writeFileSync } from 'node:fs'

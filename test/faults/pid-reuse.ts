@@ -20,7 +20,8 @@ const told = { reuses: 0, adopted: 0, signals: '', alive: 0, missed: 0 }
 processes.listen({ exited() {}, swept() {} } as never)
 
 /** A shell, so that it costs little: each signal that it hears is a line. */
-const DECOY = `for s in HUP INT QUIT TERM USR1 USR2 CONT; do trap "echo $s >> ${join(dir, 'signals')}" $s; done
+const HEARD = join(dir, 'signals')
+const DECOY = `for s in HUP INT QUIT TERM USR1 USR2 CONT; do trap "echo $s >> ${HEARD}" $s; done
 while :; do sleep 1000 & wait; done`
 const PID = 30_000
 
