@@ -51,14 +51,12 @@ export interface Libc extends ProcessCalls, PidfdCalls, SocketCalls, FileCalls, 
 
 /** What of the host not to use, to see how MARK does without: for tests. */
 export interface Without {
-  readonly koffi?: boolean
   /** As on Linux < 6.15: exits of processes that are not our children are not told. */
   readonly pidfdInfo?: boolean
 }
 
 /** null when koffi cannot be loaded: MARK then works without pidfds, notify sockets and locks of its own. */
 export function loadLibc(without: Without = {}): Libc | null {
-  if (without.koffi) return null
   try {
     const libc = createLibc(createRequire(import.meta.url)('koffi'))
     return without.pidfdInfo ? { ...libc, pidfdExit: () => null } : libc

@@ -14,7 +14,7 @@ import {
   readSync,
   rmSync,
   statSync,
-  writeFile,
+  writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { MarkError } from '../core/errors.ts'
@@ -24,7 +24,7 @@ import { startRefusal } from '../core/trampoline.ts'
 import { moduleEnvironment } from './environment.ts'
 import { logicalSize, type OpenedLog, openForRun, openKnown } from './log-file.ts'
 import { livePath } from './log-paths.ts'
-import { errnoOf, isShortage } from './shortage.ts'
+import { isShortage, noRoom } from './shortage.ts'
 import type { RunLogs } from './run-logs.ts'
 import type { StateDir } from './state-dir.ts'
 import { findUser, type User, userVariables } from './users.ts'
@@ -102,7 +102,11 @@ export class RunFiles {
     this.follow(spec, runId)
     const path = join(this.#given.state.pids, `${spec.name}.pid`)
     // Output for other programs only, never read back: a start does not wait for it.
-    setImmediate(() => writeFile(path, `${pid}\n`, { mode: 0o644 }, () => {}))
+    setImmediate(() => {
+      try {
+        writeFileSync(path, `${pid}\n`, { mode: 0o644 })
+      } catch {}
+    })
   }
 
   /** From now on the run's undated lines get their time, and its log is kept within bounds. */
@@ -198,8 +202,7 @@ function userOf(name: string): User {
 
 /** A full disk passes too. */
 function refusal(error: unknown): { ok: false; why: string; transient: boolean } {
-  const full = errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT'
-  return { ok: false, why: (error as Error).message, transient: full || isShortage(error) }
+  return { ok: false, why: (error as Error).message, transient: noRoom(error) || isShortage(error) }
 }
 
 /** Makes the directory of a slot's sockets: the module's user owns it, nobody else enters. */
