@@ -68,6 +68,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
   const world = failpoints(new LinuxWorld({ state, libc, version: version(), credentialsDir, leave }))
   process.on('SIGCHLD', () => world.childChanged())
   world.processes.others = () => successor.pids
+  const bornMs = world.now().monoMs
   const keeper = new Keeper(world, server, {
     daemon: daemonSpec(daemonArgv(state), state.dir, environment),
     boot: values.boot === true && !hasUpCall(state),
@@ -84,7 +85,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
   // Of an earlier keeper's children some may have ended before this one could hear of it.
   world.childChanged()
   noteUpgrade(keeper)
-  replaceDaemon(keeper, state)
+  replaceDaemon(keeper, state, bornMs)
   watchKillFile(state, () => keeper.killFile())
   server.serve(keeper.engine, { hello: () => keeper.settleDoubts(), left: () => {} })
   settleInTime(keeper, world)
@@ -117,11 +118,11 @@ function noteUpgrade(keeper: Keeper): void {
     keeper.engine.note('upgraded', null, null, { from, to: keeper.world.version, by: by ?? 'unknown' })
 }
 
-/** A daemon of another version than the keeper is not left running. */
-function replaceDaemon(keeper: Keeper, state: StateDir): void {
+/** A daemon of another version than the keeper is not left running. Its own may not have its program yet. */
+function replaceDaemon(keeper: Keeper, state: StateDir, bornMs: number): void {
   const child = keeper.engine.children.get(DAEMON)
   const pid = child?.run?.pid ?? null
-  if (!child || !isLive(child) || pid === null) return
+  if (!child?.run || !isLive(child) || pid === null || child.run.started.monoMs >= bornMs) return
   const same = argvOf(pid)?.join('\0') === daemonArgv(state).join('\0')
   if (same && values['upgraded-from'] === undefined) return
   const then = { kind: 'start', why: 'reload' } as const

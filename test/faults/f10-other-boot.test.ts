@@ -78,6 +78,7 @@ test('F10: after a restart of the host all starts again in order, and no strange
       await fleet.armed()
       for (const name of NAMES) fleet.pidOf(name)
       const started = fleet.events('started').slice(-4)
+      assert.equal(started.filter(event => event.module === '@daemon').length, 1, 'one daemon, started once')
       const order = started.map(event => event.module).filter(name => NAMES.includes(name as string))
       assert.deepEqual(order, NAMES)
       const told = fleet.events('keeper_started').at(-1)
