@@ -4,7 +4,7 @@
  */
 import { basename, dirname } from 'node:path'
 import { MarkError } from '../core/errors.ts'
-import type { ChildrenDocument } from '../core/keeper-state.ts'
+import { type ChildrenDocument, recordsOf, type RunRecord } from '../core/keeper-state.ts'
 import type { Plan } from '../core/plan.ts'
 import { type LiveRun, statusFromDisk } from '../core/status.ts'
 import type { ProcessView, StatusDocument } from '../core/view.ts'
@@ -14,8 +14,12 @@ import { systemClock } from '../host/clock.ts'
 import { readLatches } from '../host/latch.ts'
 import { lockHolder } from '../host/lock-holder.ts'
 import { alive, bootId } from '../host/proc.ts'
+import { findMain } from '../host/process-tree.ts'
 import { readRunRecords } from '../host/run-records.ts'
 import type { StateDir } from '../host/state-dir.ts'
+
+/** The start time of no process. */
+const UNKNOWN_START = -1
 
 export interface Disk {
   readonly plan: Plan | null
@@ -44,16 +48,26 @@ export function liveRuns(state: StateDir): LiveRun[] {
   return everyLiveRun(state).filter(run => !run.module.startsWith('@'))
 }
 
-/** Runs whose process lives: pid, start time and boot id all agree. */
+/** Runs whose process lives: pid, start time and boot id all agree, or its environment names the run. */
 export function everyLiveRun(state: StateDir): LiveRun[] {
   const boot = bootId()
-  return readRunRecords(state).filter(
-    (run): run is LiveRun =>
-      run.boot_id === boot &&
-      run.pid !== null &&
-      run.start_time !== null &&
-      alive({ pid: run.pid, startTime: run.start_time }),
-  )
+  const records = new Map([...remembered(state), ...readRunRecords(state)].map(run => [run.run_id, run]))
+  return [...records.values()].flatMap(run => {
+    if (run.boot_id !== boot) return []
+    const found =
+      run.pid === null ? findMain(run.run_id) : { pid: run.pid, startTime: run.start_time ?? UNKNOWN_START }
+    return found && alive(found) ? [{ ...run, pid: found.pid, start_time: found.startTime }] : []
+  })
+}
+
+/** Also of a keeper that died between starting a process and writing its record. */
+function remembered(state: StateDir): RunRecord[] {
+  try {
+    const plan = peekChecked(state.plan).value as Plan | null
+    return recordsOf(peekChildren(state.children).document, plan)
+  } catch {
+    return []
+  }
 }
 
 /**

@@ -33,10 +33,7 @@ export const startAfterStop: Rule<EventOf<'start'>> = (child, event) => {
 export const go: Rule<EventOf<'go'>> = child => {
   const restarts =
     child.nextWhy === 'crash' || child.nextWhy === 'health' ? child.restarts + 1 : child.restarts
-  return [
-    { ...child, phase: 'starting', restarts, reason: 'starting', wakeAtMs: null },
-    [{ do: 'spawn', why: child.nextWhy }],
-  ]
+  return [{ ...child, phase: 'starting', restarts, reason: 'starting', wakeAtMs: null }, [{ do: 'spawn' }]]
 }
 export const block: Rule<EventOf<'block'>> = (child, event) =>
   child.reason === event.reason

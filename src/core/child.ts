@@ -34,12 +34,14 @@ export type StartReason = 'boot' | 'crash' | 'operator' | 'health' | 'reload' | 
 
 export interface Run {
   readonly id: string
-  /** null between the durable record and the spawn. */
+  /** null between the durable intent and the spawn. */
   readonly pid: number | null
   readonly startTime: number | null
   readonly started: Instant
   readonly ready: Instant | null
   readonly startReason: StartReason
+  /** Where it listens: its module's name, or `x~next` when that was taken at its start. */
+  readonly slot?: string
   /** Shows in /proc of all that it ever starts; null where that cannot be. */
   readonly tag?: number | null
   /** Taken over while it started: a READY=1 may have been said while nobody listened. */
@@ -129,7 +131,7 @@ export type EventOf<K extends ChildEvent['kind']> = Extract<ChildEvent, { kind: 
 export type Hook = 'before' | 'verify' | 'recover'
 
 export type Effect =
-  | { readonly do: 'spawn'; readonly why: StartReason }
+  | { readonly do: 'spawn' }
   | { readonly do: 'signal'; readonly signal: string }
   /** SIGKILL to all that the run ever started, main process included. */
   | { readonly do: 'kill' }

@@ -2,10 +2,10 @@
  * What the keeper remembers between its lives: children.json and runs/<run_id>.json, and how memory of an
  * earlier boot is carried into this one.
  */
-import { DAEMON } from './child-name.ts'
+import { DAEMON, moduleName } from './child-name.ts'
 import { type Child, newChild, type Run, type StartReason } from './child.ts'
 import { type LastExit, UNKNOWN_EXIT } from './exit.ts'
-import type { ModuleSpec } from './plan.ts'
+import type { ModuleSpec, Plan } from './plan.ts'
 import { formatUtc, type Instant } from './time.ts'
 
 /** A child without its spec: that comes from the plan, or from `extras` for a module no longer in it. */
@@ -36,7 +36,7 @@ export interface RunRecord {
   readonly role: 'active' | 'spare' | 'old'
   /** Name of its NOTIFY_SOCKET directory: the module's, or `x~next` when that one was taken at its start. */
   readonly slot: string
-  /** null: written before the spawn; the run_id in its environment finds it. */
+  /** null: it was about to be started; the run_id in its environment finds it. */
   readonly pid: number | null
   /** Clock ticks since boot, field 22 of /proc/PID/stat. */
   readonly start_time: number | null
@@ -48,9 +48,54 @@ export interface RunRecord {
   readonly stop: { readonly signal: string; readonly grace_ms: number }
 }
 
+const PLAIN_STOP = { signal: 'SIGTERM', graceMs: 10_000 }
+
 export function remember(child: Child): ChildMemory {
   const { spec: _spec, watchdogDueMs: _due, ...memory } = child
   return child.phase === 'ready' ? { ...memory, wakeAtMs: null } : memory
+}
+
+/** The records that the live runs among the children should have, those about to be started included. */
+export function recordsOf(document: ChildrenDocument | null, plan: Plan | null): RunRecord[] {
+  if (document === null) return []
+  const specs = new Map([...(plan?.modules ?? []), ...document.extras].map(spec => [spec.name, spec]))
+  return Object.entries(document.children).flatMap(([name, { run }]) => {
+    const spec = specs.get(moduleName(name))
+    if (!run || run.exit || (spec === undefined && name !== DAEMON)) return []
+    const role = name === moduleName(name) ? 'active' : 'spare'
+    const of = {
+      module: moduleName(name),
+      role,
+      bootId: document.boot_id,
+      stop: spec?.stop ?? PLAIN_STOP,
+    } as const
+    return [recordOf({ slot: name, ...run }, of)]
+  })
+}
+
+export function recordOf(
+  run: Run,
+  of: {
+    readonly module: string
+    readonly role: RunRecord['role']
+    readonly bootId: string
+    readonly stop: { readonly signal: string; readonly graceMs: number }
+  },
+): RunRecord {
+  return {
+    version: 1,
+    run_id: run.id,
+    module: of.module,
+    role: of.role,
+    slot: run.slot ?? of.module,
+    pid: run.pid,
+    start_time: run.startTime,
+    boot_id: of.bootId,
+    tag: run.tag ?? null,
+    started: run.started,
+    start_reason: run.startReason,
+    stop: { signal: of.stop.signal, grace_ms: of.stop.graceMs },
+  }
 }
 
 /** Of no module was it ever said whether it should run: installed, perhaps booted, and never up. */

@@ -29,7 +29,7 @@ export interface SecretContext {
 
 export interface Given {
   readonly callerSecrets: Readonly<Variables>
-  readonly markVariables: Readonly<Variables>
+  readonly markVariables?: Readonly<Variables>
   readonly credentialsDir?: string | undefined
   readonly execSecrets?: Readonly<Variables> | undefined
 }

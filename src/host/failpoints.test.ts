@@ -49,12 +49,14 @@ test('@ names the call, and a delay without one comes every time', () => {
   assert.deepEqual(did, ['settle', '50 ms', 'exit 1', 'settle', '50 ms', 'settle', '50 ms'])
 })
 
-test('a record before its spawn and one after it are different points', () => {
-  const { world, did } = told('after-run-record:kill@2,before-run-pid:stop')
-  world.store.saveRun({ pid: null } as never)
+test('the intent of a start and any other save are different points', () => {
+  const { world, did } = told('after-run-intent:kill,before-run-record:stop')
+  const save = (text: string): void =>
+    world.store.saveChildren({ children: new Map([['m', text]]), changed: new Set(['m']) } as never)
+  save('{"run":null}')
+  save('{"run":{"id":"R","pid":null}}')
   world.store.saveRun({ pid: 7 } as never)
-  world.store.saveRun({ pid: null } as never)
-  assert.deepEqual(did, ['saveRun', 'SIGSTOP', 'saveRun', 'saveRun', 'SIGKILL'])
+  assert.deepEqual(did, ['saveChildren', 'saveChildren', 'SIGKILL', 'SIGSTOP', 'saveRun'])
 })
 
 test('an exit can be lost between the kernel and the keeper', () => {

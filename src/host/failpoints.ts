@@ -9,8 +9,7 @@
  * every call, or at that one. What comes after `;` is for the keeper that succeeds this one.
  */
 import { MarkError } from '../core/errors.ts'
-import type { RunRecord } from '../core/keeper-state.ts'
-import type { Hearing, World } from '../core/world.ts'
+import type { ChildrenSave, Hearing, World } from '../core/world.ts'
 
 type Call = (...given: never[]) => unknown
 
@@ -18,8 +17,8 @@ type Call = (...given: never[]) => unknown
 const POINTS: Readonly<
   Record<string, readonly ['store' | 'latches' | 'processes', string, ((given: unknown) => boolean)?]>
 > = {
-  'run-record': ['store', 'saveRun', given => (given as RunRecord).pid === null],
-  'run-pid': ['store', 'saveRun', given => (given as RunRecord).pid !== null],
+  'run-intent': ['store', 'saveChildren', given => hasIntent(given as ChildrenSave)],
+  'run-record': ['store', 'saveRun'],
   'run-removed': ['store', 'removeRun'],
   save: ['store', 'saveChildren'],
   plan: ['store', 'savePlan'],
@@ -49,6 +48,11 @@ interface Failpoint {
   /** Which call; null: the first, for a delay every one. */
   readonly nth: number | null
   hits: number
+}
+
+/** A run is to be started: it has no pid yet. */
+function hasIntent({ children, changed }: ChildrenSave): boolean {
+  return [...changed].some(name => children.get(name)?.includes('"pid":null') === true)
 }
 
 /** How a failpoint ends or halts this process: a test gives its own. */

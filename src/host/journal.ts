@@ -70,6 +70,8 @@ export class Journal {
   #syncing: Buffer[] = []
   #backlog: Buffer[] = []
   #gathering = false
+  /** Encoded when they are written: a restart waits for no encoding. */
+  readonly #gathered: FleetEvent[] = []
   #timer: NodeJS.Timeout | null = null
   #timerMs = 0
   /** A fragment without its newline could not be cut off. */
@@ -88,7 +90,8 @@ export class Journal {
     const journal = new Journal(path, calls)
     journal.#recall(now)
     journal.#openFile()
-    journal.#write(journal.#mark())
+    journal.#await(journal.#mark())
+    journal.#drain()
     return journal
   }
 
@@ -96,8 +99,8 @@ export class Journal {
   append(event: NewEvent): FleetEvent {
     const numbered: FleetEvent = { journal_id: this.journalId, seq: ++this.lastSeq, ...event }
     this.#remember(numbered)
-    this.#write(encodeRecord(numbered))
-    if (this.#sizeBytes > this.#rollAtBytes && !this.#gathering) this.#roll()
+    this.#gathered.push(numbered)
+    if (!this.#gathering) this.settle()
     return numbered
   }
 
@@ -235,17 +238,17 @@ export class Journal {
     }
   }
 
-  #write(line: Buffer): void {
+  #await(line: Buffer): void {
     this.#backlog.push(line)
     if (this.#backlog.length > BACKLOG_MAX) {
       this.#backlog.shift()
       this.dropped++
     }
-    if (!this.#gathering) this.#drain()
   }
 
   /** Writes the backlog in order until the disk refuses; then it is tried again in a second. */
   #drain(): void {
+    for (const event of this.#gathered.splice(0)) this.#await(encodeRecord(event))
     if (this.#backlog.length === 0) return
     let written = 0
     if (this.#fd !== null || this.#openFile()) {
@@ -337,7 +340,8 @@ export class Journal {
     this.#renameSegment()
     this.#room.takeNext()
     this.#rollAtBytes = SEGMENT_MAX_BYTES
-    this.#write(this.#mark())
+    this.#await(this.#mark())
+    this.#drain()
     this.#prune()
   }
 

@@ -48,6 +48,41 @@ const SPARES = 4
 const LEVELS: ReadonlySet<unknown> = new Set<KillLevel>(['pause', 'halt', 'flatten'])
 const NEWLINE = Buffer.from('\n')
 
+/** Coarsest clock that a file system stamps its directories with. */
+const STAMP_NS = 100_000_000n
+
+/**
+ * Looks into a directory of latches only when it changed, as long as nothing is tripped: that is asked at
+ * every start. What was changed within one tick of the stamp before is looked at again.
+ */
+export class LatchWatch {
+  readonly #dir: string
+  #emptyAt: bigint | null = null
+
+  constructor(dir: string) {
+    this.#dir = dir
+  }
+
+  /** As `readLatches`. */
+  read(): Latches {
+    const stampNs = changedNs(this.#dir)
+    if (stampNs !== null && stampNs === this.#emptyAt) return { kills: [], unreadable: [] }
+    const latches = readLatches(this.#dir)
+    const ageNs = BigInt(Date.now()) * 1_000_000n - (stampNs ?? 0n)
+    const isSettled = stampNs !== null && (ageNs > STAMP_NS || ageNs < -STAMP_NS)
+    this.#emptyAt = isSettled && latches.kills.length === 0 ? stampNs : null
+    return latches
+  }
+}
+
+function changedNs(dir: string): bigint | null {
+  try {
+    return lstatSync(dir, { bigint: true }).ctimeNs
+  } catch {
+    return null
+  }
+}
+
 /** All tripped kills, oldest first. Throws only HostShortage, when it could not look. */
 export function readLatches(dir: string): Latches {
   let names: string[]

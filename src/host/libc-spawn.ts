@@ -33,6 +33,7 @@ export interface SpawnCalls {
 
 /** Larger than posix_spawnattr_t (336 bytes) and posix_spawn_file_actions_t (80) of every C library. */
 const OPAQUE_BYTES = 1024
+const ACTIONS_KEPT = 256
 const SIGSET_BYTES = 128
 const SETSIGDEF = 4
 const SETSIGMASK = 8
@@ -51,7 +52,7 @@ export function spawnCalls(native: Native): SpawnCalls {
   return {
     maxTag: limit.max,
     spawn({ path, argv, environment, cwd, logFd, tag }) {
-      const prepared = actions.make(cwd, logFd)
+      const prepared = actions.of(cwd, logFd)
       if (typeof prepared === 'number') return { errno: errnoName(prepared) }
       if (tag !== null) limit.set(tag)
       try {
@@ -59,7 +60,6 @@ export function spawnCalls(native: Native): SpawnCalls {
         return code === 0 ? { pid: pid.readInt32LE(0) } : { errno: errnoName(code) }
       } finally {
         if (tag !== null) limit.restore()
-        actions.destroy(prepared)
       }
     },
   }
@@ -77,17 +77,23 @@ function spawnAttributes(native: Native): Buffer {
   return attributes
 }
 
-function actionCalls(native: Native): {
-  make(cwd: string, logFd: number): Buffer | number
-  destroy(actions: Buffer): void
-} {
+/** What the child does before it is the program: the same few for most starts, so they are kept. */
+function actionCalls(native: Native): { of(cwd: string, logFd: number): Buffer | number } {
+  const kept = new Map<string, Buffer>()
   const init = native.call('int posix_spawn_file_actions_init(void *)')
   const open = native.call('int posix_spawn_file_actions_addopen(void *, int, const char *, int, int)')
   const duplicate = native.call('int posix_spawn_file_actions_adddup2(void *, int, int)')
   const chdir = native.call('int posix_spawn_file_actions_addchdir_np(void *, const char *)')
   const destroy = native.call('int posix_spawn_file_actions_destroy(void *)')
   return {
-    make(cwd, logFd) {
+    of(cwd, logFd) {
+      const key = `${logFd} ${cwd}`
+      const known = kept.get(key)
+      if (known !== undefined) return known
+      if (kept.size >= ACTIONS_KEPT) {
+        for (const actions of kept.values()) destroy(actions)
+        kept.clear()
+      }
       const actions = Buffer.alloc(OPAQUE_BYTES)
       const failed =
         init(actions) ||
@@ -95,10 +101,9 @@ function actionCalls(native: Native): {
         duplicate(actions, logFd, 1) ||
         duplicate(actions, logFd, 2) ||
         chdir(actions, cwd)
-      return failed === 0 ? actions : failed
-    },
-    destroy(actions) {
-      destroy(actions)
+      if (failed !== 0) return failed
+      kept.set(key, actions)
+      return actions
     },
   }
 }

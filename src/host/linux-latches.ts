@@ -12,8 +12,8 @@ import {
   completeLatch,
   haltFile,
   type KillRecord,
+  LatchWatch,
   prepareSpare,
-  readLatches,
   removeLatch,
   writeLatch,
 } from './latch.ts'
@@ -27,6 +27,7 @@ export class LinuxLatches implements Latches {
   readonly #state: StateDir
   readonly #mintId: () => string
   readonly #wallMs: () => number
+  readonly #watch: LatchWatch
   #last: KillView[] = []
   /** What the disk refused, by id. */
   readonly #unwritten = new Map<string, KillRecord>()
@@ -37,6 +38,7 @@ export class LinuxLatches implements Latches {
 
   constructor(state: StateDir, mintId: () => string, wallMs: () => number) {
     this.#state = state
+    this.#watch = new LatchWatch(state.latchDir)
     this.#mintId = mintId
     this.#wallMs = wallMs
     prepareSpare(state)
@@ -45,7 +47,7 @@ export class LinuxLatches implements Latches {
   read(): KillView[] {
     for (const kill of this.#unwritten.values()) this.#write(kill)
     try {
-      const onDisk = readLatches(this.#state.latchDir).kills
+      const onDisk = this.#watch.read().kills
       const kills = [...onDisk.filter(kill => !this.#unwritten.has(kill.id)), ...this.#unwritten.values()]
       const fromFile = existsSync(this.#state.killFile) && !kills.some(kill => kill.by === BY_FILE)
       if (fromFile) kills.push(this.#tripByFile())

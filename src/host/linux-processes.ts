@@ -20,9 +20,10 @@ import {
 } from './child-process.ts'
 import type { Libc } from './libc.ts'
 import { DAEMON_OOM_SCORE } from './oom-score.ts'
-import { alive, allPids, environSays, isDead, readStat, zombieExit } from './proc.ts'
+import { alive, isDead, readStat, zombieExit } from './proc.ts'
 import type { Containment } from './containment.ts'
 import { Orphans } from './orphans.ts'
+import { findMain } from './process-tree.ts'
 import { findProgram, type Program, type Refusal, whyNotStarted } from './program-path.ts'
 import { trampolineTools } from './trampoline-tools.ts'
 import { findUser } from './users.ts'
@@ -169,11 +170,7 @@ export class LinuxProcesses implements Processes {
   }
 
   find(runId: string): { readonly pid: number; readonly startTime: number } | null {
-    for (const pid of allPids()) {
-      const stat = environSays(pid, 'MARK_RUN_ID', runId) ? readStat(pid) : null
-      if (stat && stat.session === pid) return { pid, startTime: stat.startTime }
-    }
-    return null
+    return findMain(runId)
   }
 
   signal(run: Run, signal: string): void {

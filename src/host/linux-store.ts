@@ -3,9 +3,8 @@
  * every second until it is done: supervision goes on from memory. A live run whose record is damaged or
  * was never written is known from the memory of its child.
  */
-import { DAEMON, moduleName } from '../core/child-name.ts'
 import type { Exit } from '../core/exit.ts'
-import type { ChildrenDocument, RunRecord } from '../core/keeper-state.ts'
+import { type ChildrenDocument, recordsOf, type RunRecord } from '../core/keeper-state.ts'
 import type { Plan } from '../core/plan.ts'
 import type { FleetEvent } from '../core/view.ts'
 import { readChecked, setAside, writeChecked } from './atomic-file.ts'
@@ -170,30 +169,4 @@ export class LinuxStore implements Store {
       if (this.#owed.has(what)) return
     }
   }
-}
-
-/** The records that the live runs among the children should have. */
-function recordsOf(document: ChildrenDocument | null, plan: Plan | null): RunRecord[] {
-  if (document === null) return []
-  const specs = new Map([...(plan?.modules ?? []), ...document.extras].map(spec => [spec.name, spec]))
-  return Object.entries(document.children).flatMap(([name, { run }]) => {
-    const spec = specs.get(moduleName(name))
-    const stop = spec === undefined ? null : { signal: spec.stop.signal, grace_ms: spec.stop.graceMs }
-    if (!run || run.pid === null || run.exit || (stop === null && name !== DAEMON)) return []
-    const record: RunRecord = {
-      version: 1,
-      run_id: run.id,
-      module: moduleName(name),
-      role: name === moduleName(name) ? 'active' : 'spare',
-      slot: name,
-      pid: run.pid,
-      start_time: run.startTime,
-      boot_id: document.boot_id,
-      tag: run.tag ?? null,
-      started: run.started,
-      start_reason: run.startReason,
-      stop: stop ?? { signal: 'SIGTERM', grace_ms: 10_000 },
-    }
-    return [record]
-  })
 }

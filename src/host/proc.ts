@@ -6,6 +6,7 @@
 import { closeSync, openSync, readSync, readdirSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Exit } from '../core/exit.ts'
+import { KeptFile } from './kept-file.ts'
 import { errnoOf, HostShortage, isShortage } from './shortage.ts'
 
 export interface ProcStat {
@@ -192,6 +193,9 @@ export function childrenOf(pid: number): number[] {
  * where the kernel sends the orphans of a subreaper.
  */
 export function childrenOfMainThread(pid: number): number[] {
+  const length = pid === process.pid ? OWN_CHILDREN.read(SCRATCH) : -1
+  // More than fits into one page of the kernel's comes in several reads.
+  if (length >= 0 && length < WHOLE_BYTES) return parseChildren(SCRATCH, length)
   const list = readProc(`/proc/${pid}/task/${pid}/children`)
   return list === null ? scanForChildren(pid) : parsePids(list)
 }
@@ -311,6 +315,10 @@ function readProc(path: string): Buffer | null {
     return null
   }
 }
+
+/** Asked at every end of a process. */
+const OWN_CHILDREN = new KeptFile(`/proc/${process.pid}/task/${process.pid}/children`)
+const WHOLE_BYTES = 2048
 
 /** Most of /proc is small: one buffer for all, copied out, instead of a size that /proc does not know. */
 const SCRATCH = Buffer.allocUnsafeSlow(16 * 1024)

@@ -68,6 +68,15 @@ export function killSurvivors(
   return count
 }
 
+/** The main process of a run that was about to be started, by its environment; null: there is none. */
+export function findMain(runId: string): { readonly pid: number; readonly startTime: number } | null {
+  for (const pid of allPids()) {
+    const stat = environSays(pid, 'MARK_RUN_ID', runId) ? readStat(pid) : null
+    if (stat && stat.session === pid) return { pid, startTime: stat.startTime }
+  }
+  return null
+}
+
 function amongOrphans(
   run: RunIdentity,
   { keeperPid, isMainGone }: SurvivorOptions,

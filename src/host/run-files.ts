@@ -78,20 +78,12 @@ export class RunFiles {
     variables: Readonly<Record<string, string>>,
     slot: string | null,
   ): { ok: true; env: Record<string, string> } | { ok: false; why: string; transient: boolean } {
-    const { state, store, credentialsDir } = this.#given
+    const { store, credentialsDir } = this.#given
     try {
       const user = spec.user === null ? null : userOf(spec.user)
-      const markVariables = {
-        ...(user ? userVariables(user) : {}),
-        ...this.#variables(plan, spec, slot),
-        ...variables,
-      }
-      const env = moduleEnvironment(plan, spec, {
-        callerSecrets: store.secrets,
-        markVariables,
-        credentialsDir,
-      })
-      return { ok: true, env: { ...env, MARK_LOG_DIR: state.logs } }
+      const env = moduleEnvironment(plan, spec, { callerSecrets: store.secrets, credentialsDir })
+      if (user) Object.assign(env, userVariables(user))
+      return { ok: true, env: Object.assign(env, variables, this.#variables(plan, spec, slot)) }
     } catch (error) {
       return refusal(error)
     }

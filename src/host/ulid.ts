@@ -15,13 +15,19 @@ export function ulid(wallMs: number, random: (count: number) => Buffer): string 
     head = ALPHABET[time % 32] + head
     time = Math.floor(time / 32)
   }
-  let bits = BigInt(`0x${random(10).toString('hex')}`)
-  let tail = ''
-  for (let i = 0; i < 16; i++) {
-    tail = ALPHABET[Number(bits & 31n)] + tail
-    bits >>= 5n
+  const bytes = random(10)
+  return head + fiveBytes(bytes, 0) + fiveBytes(bytes, 5)
+}
+
+/** 40 bits as eight characters: numbers up to 2^53 are exact, and much faster than a BigInt. */
+function fiveBytes(bytes: Buffer, from: number): string {
+  let bits = bytes.readUIntBE(from, 5)
+  let text = ''
+  for (let i = 0; i < 8; i++) {
+    text = ALPHABET[bits % 32] + text
+    bits = Math.floor(bits / 32)
   }
-  return head + tail
+  return text
 }
 
 /** True for text that `ulid` could have made. */

@@ -22,7 +22,7 @@ import type { EventKind, KillView } from '../core/view.ts'
 import { coveringKill, killHold } from '../core/kill.ts'
 import type { Watcher, World } from '../core/world.ts'
 import { Remembrance } from './remembrance.ts'
-import { startRun } from './start-run.ts'
+import { intend, startRun } from './start-run.ts'
 
 /**
  * Starts in one turn of the event loop: each costs up to a millisecond, and others want answers meanwhile.
@@ -122,19 +122,14 @@ export class Engine {
   /** All signals of a turn, once what asked for them is durable; true when there were any. */
   #sendSignals(): boolean {
     if (this.#signals.length === 0) return false
-    this.#persist()
+    this.world.store.settle()
+    this.save()
+    this.world.store.gather()
     for (const { name, run, signal } of this.#signals.splice(0)) {
       this.world.processes.signal(run, signal)
       this.#queue.push({ name, event: { kind: 'signalled' } })
     }
     return true
-  }
-
-  /** Before anything happens that cannot be taken back. */
-  #persist(): void {
-    this.world.store.settle()
-    this.save()
-    this.world.store.gather()
   }
 
   #hear(name: string, event: ChildEvent | null): void {
@@ -220,7 +215,7 @@ export class Engine {
       case 'note':
         return this.#note(name, child, effect)
       case 'spawn':
-        this.#hear(name, startRun(this, name, child, effect.why))
+        this.#hear(name, startRun(this, name, child))
         return
       case 'signal':
         if (child.run) this.#signals.push({ name, run: child.run, signal: effect.signal })
@@ -303,9 +298,7 @@ export class Engine {
     )
     if (waiting.length === 0) return false
     this.readLatches()
-    const peers = new Map<string, Peer>(
-      this.modules().map(child => [child.spec.name, { state: stateOf(child), reason: child.reason }]),
-    )
+    const peers = waiting.some(([, { spec }]) => spec.dependsOn.length > 0) ? this.#peers() : new Map()
     const starting: string[] = []
     for (const [name, child] of waiting) {
       const event = this.#gateOf(name, child, peers)
@@ -317,6 +310,12 @@ export class Engine {
     this.#startedInTurn += now.length
     this.#start(now)
     return this.#queue.length > 0
+  }
+
+  #peers(): Map<string, Peer> {
+    return new Map(
+      this.modules().map(child => [child.spec.name, { state: stateOf(child), reason: child.reason }]),
+    )
   }
 
   #turnAgain(): void {
@@ -341,16 +340,19 @@ export class Engine {
     return answer.kind === 'wait' ? { kind: 'block', reason: answer.reason } : answer
   }
 
-  /** All of one turn's starts are durable before the first of them happens. */
+  /**
+   * All of one turn's starts are durable in the memory of their children before the first of them happens;
+   * the journal is written once the turn is over.
+   */
   #start(names: readonly string[]): void {
     const effects: { name: string; effect: Effect }[] = []
     for (const name of names) {
       const before = this.children.get(name) as Child
       const [after, own] = step(before, { kind: 'go' }, this.world.now(), this.world.chance())
-      this.#become(name, before, after)
+      this.#become(name, before, intend(this, after))
       for (const effect of own) effects.push({ name, effect })
     }
-    if (effects.length > 0) this.#persist()
+    if (effects.length > 0) this.save()
     for (const { name, effect } of effects) this.#perform(name, effect)
   }
 

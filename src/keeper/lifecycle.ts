@@ -135,8 +135,8 @@ function adoptAll(engine: Engine, records: readonly RunRecord[]): Inheritance {
     const name = owner(engine, record)
     const child = engine.children.get(name) ?? newChild(strangerSpec(engine, record))
     const known = child.run?.id === record.run_id ? child.run : null
-    if (!known && isOver(engine, child, record)) {
-      engine.world.store.removeRun(record.run_id)
+    if (!known && child.lastExit !== null && record.run_id <= child.lastExit.run_id) {
+      bury(engine, child, record)
       continue
     }
     const run: Run = known?.exit ? known : runOf(record, known)
@@ -152,10 +152,16 @@ function adoptAll(engine: Engine, records: readonly RunRecord[]): Inheritance {
   return { doubtful, adopted }
 }
 
-/** Its exit is journaled and the child has drawn its conclusion already: only the record was still to go. */
-function isOver(engine: Engine, child: Child, record: RunRecord): boolean {
-  const concluded = child.lastExit !== null && record.run_id <= child.lastExit.run_id
-  return concluded && engine.world.store.journaledExit(record.run_id) !== null
+/** Its child has drawn its conclusion: the record was still to go, and perhaps the journal to be told. */
+function bury(engine: Engine, { lastExit, run }: Child, record: RunRecord): void {
+  const { store } = engine.world
+  if (lastExit?.run_id === record.run_id && store.journaledExit(record.run_id) === null) {
+    const { at: _at, fingerprint: _none, run_id: _id, ...exit } = lastExit
+    const asked = run !== null && run.startReason !== 'crash'
+    const data = { ...exit, evidence: 'wait', pid: record.pid, asked, log_offset: null }
+    engine.note('exited', record.module, record.run_id, data)
+  }
+  store.removeRun(record.run_id)
 }
 
 function owner(engine: Engine, record: RunRecord): string {
@@ -172,6 +178,7 @@ function runOf(record: RunRecord, known: Run | null): Run {
     started: record.started,
     ready: known?.ready ?? null,
     startReason: record.start_reason,
+    slot: record.slot,
     tag: record.tag ?? null,
     exit: null,
   }

@@ -1,10 +1,10 @@
 /**
- * Starting a run: a durable record first, then the spawn, then the record with its pid. A keeper that dies in
- * between leaves a record by which its successor finds the process.
+ * Starting a run: the intent first, durable in its child's memory, then the spawn, then the run's own record.
+ * A keeper that dies in between leaves an intent by which its successor finds the process.
  */
 import { nextName } from '../core/child-name.ts'
 import type { Child, ChildEvent, Run } from '../core/child.ts'
-import type { RunRecord } from '../core/keeper-state.ts'
+import { recordOf, type RunRecord } from '../core/keeper-state.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import type { EventKind } from '../core/view.ts'
 import type { World } from '../core/world.ts'
@@ -24,74 +24,63 @@ export interface Starter {
   ): void
 }
 
-/** What became of it, as an event of the child; null without a plan. */
-export function startRun(
-  engine: Starter,
-  name: string,
-  child: Child,
-  why: Run['startReason'],
-): ChildEvent | null {
-  const { plan, world } = engine
-  if (!plan) return null
+/** The child with the run that is to be; as it is without a plan. */
+export function intend(engine: Starter, child: Child): Child {
+  if (!engine.plan) return child
   const { spec } = child
-  const role = name === spec.name ? 'active' : 'spare'
-  const id = world.mintId()
+  const id = engine.world.mintId()
   const slot = freeSlot(engine, spec.name)
   engine.slots.set(slot, id)
   const run: Run = {
     id,
     pid: null,
     startTime: null,
-    started: world.now(),
+    started: engine.world.now(),
     ready: null,
-    startReason: why,
+    startReason: child.nextWhy,
+    slot,
     // A limit that the module sets itself would overwrite the tag.
-    tag: 'msgqueue' in spec.ulimits ? null : world.processes.mintTag(),
+    tag: 'msgqueue' in spec.ulimits ? null : engine.world.processes.mintTag(),
     exit: null,
   }
-  saveRun(engine, run, spec, role)
+  return { ...child, run }
+}
+
+/** What became of it, as an event of the child; null where nothing was intended. */
+export function startRun(engine: Starter, name: string, child: Child): ChildEvent | null {
+  const { plan, world } = engine
+  const { spec, run } = child
+  if (!plan || !run) return null
+  const why = run.startReason
+  const slot = run.slot ?? name
   const answer = world.processes.spawn({
     plan,
     spec,
     slot,
-    runId: id,
+    runId: run.id,
     why,
     tag: run.tag ?? null,
-    variables: variables(engine, child, id, why),
+    variables: variables(engine, child, run.id, why),
   })
   if (!answer.ok) {
-    world.store.removeRun(id)
     engine.slots.delete(slot)
     return { kind: 'refused', why: answer.why, transient: answer.transient }
   }
   const live: Run = { ...run, pid: answer.pid, startTime: answer.startTime }
-  saveRun(engine, live, spec, role)
+  saveRun(engine, live, spec, name === spec.name ? 'active' : 'spare')
   const data = {
     pid: answer.pid,
     start_reason: why,
     attempt: child.memory.attempt,
     log_offset: answer.logOffset,
   }
-  engine.note('started', spec.name, id, data)
+  engine.note('started', spec.name, run.id, data)
   return { kind: 'spawned', run: live }
 }
 
-export function saveRun(engine: Starter, run: Run, spec: ModuleSpec, role: RunRecord['role']): void {
-  const slot = [...engine.slots].find(([, id]) => id === run.id)?.[0] ?? spec.name
-  engine.world.store.saveRun({
-    version: 1,
-    run_id: run.id,
-    module: spec.name,
-    role,
-    slot,
-    pid: run.pid,
-    start_time: run.startTime,
-    boot_id: engine.world.bootId,
-    tag: run.tag ?? null,
-    started: run.started,
-    start_reason: run.startReason,
-    stop: { signal: spec.stop.signal, grace_ms: spec.stop.graceMs },
-  })
+export function saveRun({ world }: Starter, run: Run, spec: ModuleSpec, role: RunRecord['role']): void {
+  const { name: module, stop } = spec
+  world.store.saveRun(recordOf(run, { module, role, bootId: world.bootId, stop }))
 }
 
 /** A run of a reload listens beside the one that it will replace. */

@@ -9,11 +9,11 @@ import { until } from '../system/fleet.ts'
 import { FaultFleet } from './fault-fleet.ts'
 import { assertTrail, markIsBack, SCENARIO_FLEET, SCENARIO_MODULES, SCENARIOS } from './kill-scenarios.ts'
 
-const EVERY = ['run-record', 'spawn', 'run-pid', 'save@4', 'journal', 'settle@4']
+const EVERY = ['run-intent', 'spawn', 'run-record', 'save@4', 'journal', 'settle@4']
 const POINTS: Readonly<Record<string, readonly string[]>> = {
   start: EVERY,
   stop: ['signal', 'sweep', 'log-end', 'run-removed'],
-  crash: ['exit', 'run-removed', 'run-record', 'spawn', 'run-pid'],
+  crash: ['exit', 'run-removed', 'run-intent', 'spawn', 'run-record'],
   latch: ['trip', 'signal', 'halt', 'complete'],
 }
 /** The keeper that takes over dies as it does so, and so does the next. */

@@ -8,7 +8,8 @@ import { until } from '../system/fleet.ts'
 import type { FaultFleet } from './fault-fleet.ts'
 
 export const SCENARIO_FLEET = `defaults:
-  restart: { delay: 50ms, multiplier: 1, budget: [100000/1d] }
+  # Without a delay an end and the next start are one turn of the keeper.
+  restart: { delay: 0s, multiplier: 1, budget: [100000/1d] }
   ready: { delay: 20ms }
   stop: { grace: 2s }
 modules:

@@ -5,7 +5,7 @@
  */
 import type { Hook, Run } from '../../src/core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../../src/core/exit.ts'
-import type { ChildrenDocument, RunRecord } from '../../src/core/keeper-state.ts'
+import { type ChildrenDocument, recordsOf, type RunRecord } from '../../src/core/keeper-state.ts'
 import type { ModuleSpec, Plan } from '../../src/core/plan.ts'
 import type { FleetEvent, KillView } from '../../src/core/view.ts'
 import type { Hearing, ChildrenSave, SpawnRequest, World } from '../../src/core/world.ts'
@@ -261,7 +261,10 @@ export class SimWorld implements World {
           children: `${save.head.slice(0, -1)},"children":{${children.join(',')}},"saved":${saved}}`,
         })
       }),
-    loadRuns: () => [...this.host.runs.values()],
+    loadRuns: () => {
+      const intents = recordsOf(this.store.loadChildren(), this.host.plan)
+      return [...new Map([...intents, ...this.host.runs.values()].map(run => [run.run_id, run])).values()]
+    },
     saveRun: (record: RunRecord) =>
       this.#call(() => void this.host.runs.set(record.run_id, structuredClone(record))),
     removeRun: (runId: string) =>

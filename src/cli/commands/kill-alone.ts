@@ -123,11 +123,13 @@ async function stopScope(
  */
 async function stopRun(state: StateDir, run: LiveRun, libc: Libc | null): Promise<string | null> {
   const identity = { pid: run.pid, startTime: run.start_time ?? -1 }
+  const others = everyLiveRun(state).filter(other => other.run_id !== run.run_id)
+  const known = new Set(others.map(other => other.pid))
   const signal = run.stop.signal as NodeJS.Signals
   if (alive(identity)) killSurvivors([run.pid], signal, libc)
   await until(() => !alive(identity), run.stop.grace_ms)
   const gone = await until(() => {
-    const left = remains(state, run)
+    const left = remains(state, run, known)
     if (alive(identity)) left.unshift(run.pid)
     killSurvivors(left, 'SIGKILL', libc)
     return left.length === 0
@@ -135,10 +137,8 @@ async function stopRun(state: StateDir, run: LiveRun, libc: Libc | null): Promis
   return gone ? null : run.module
 }
 
-function remains(state: StateDir, run: LiveRun): number[] {
-  const others = everyLiveRun(state).filter(other => other.run_id !== run.run_id)
+function remains(state: StateDir, run: LiveRun, known: ReadonlySet<number>): number[] {
   const keeperPid = lockHolder(state.keeperLock) ?? process.pid
-  const known = new Set(others.map(other => other.pid))
   return survivors(
     { pid: run.pid, runId: run.run_id, startTime: run.start_time },
     { keeperPid, known, full: true },
