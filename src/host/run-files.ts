@@ -50,8 +50,16 @@ export interface RunFilesGiven {
   readonly openDaemonLog: () => number
 }
 
+interface Declared {
+  readonly plan: Plan
+  readonly slot: string | null
+  readonly env: Readonly<Record<string, string>>
+}
+
 export class RunFiles {
   readonly #given: RunFilesGiven
+  /** Environments of which nothing but the run's own variables can change. */
+  readonly #declared = new WeakMap<ModuleSpec, Declared>()
 
   constructor(given: RunFilesGiven) {
     this.#given = given
@@ -81,9 +89,17 @@ export class RunFiles {
     const { store, credentialsDir } = this.#given
     try {
       const user = spec.user === null ? null : userOf(spec.user)
+      const declared = this.#declared.get(spec)
+      const known = declared?.plan === plan && declared.slot === slot
+      if (known) return { ok: true, env: { ...declared.env, ...variables } }
       const env = moduleEnvironment(plan, spec, { callerSecrets: store.secrets, credentialsDir })
       if (user) Object.assign(env, userVariables(user))
-      return { ok: true, env: Object.assign(env, variables, this.#variables(plan, spec, slot)) }
+      Object.assign(env, this.#variables(plan, spec, slot))
+      // What comes from a file, a program or the accounts is asked for at every start.
+      const stays =
+        spec.envFiles.length + spec.secrets.length === 0 && user === null && 'NOTIFY_SOCKET' in env
+      if (stays) this.#declared.set(spec, { plan, slot, env })
+      return { ok: true, env: { ...env, ...variables } }
     } catch (error) {
       return refusal(error)
     }

@@ -11,6 +11,7 @@ import { DAEMON } from '../core/child-name.ts'
 import { isLive } from '../core/child.ts'
 import { daemonSpec } from '../core/daemon-spec.ts'
 import { claimStateDir } from '../host/claim-state-dir.ts'
+import { favourSeldomCode } from '../host/engine-flags.ts'
 import { takeFailpoints } from '../host/failpoints.ts'
 import { watchKillFile } from '../host/kill-file.ts'
 import { loadLibc } from '../host/libc.ts'
@@ -48,6 +49,7 @@ await main(dir, values['no-successor'] === true)
 
 async function main(dir: string, alone: boolean): Promise<void> {
   process.umask(0o022)
+  favourSeldomCode()
   const state = claimStateDir(dir, process.env)
   if (lockHolder(state.keeperLock) !== process.pid)
     fail('the keeper must be started under its lock: use `mark up`')
@@ -73,9 +75,8 @@ async function main(dir: string, alone: boolean): Promise<void> {
     daemon: daemonSpec(daemonArgv(state), state.dir, environment),
     boot: values.boot === true && !hasUpCall(state),
   })
-  const args = alone ? ['--no-successor'] : []
   const upgrade = new UpgradeInPlace({
-    ...{ world, libc, state, systemd, environment, args },
+    ...{ world, libc, state, systemd, environment, args: alone ? ['--no-successor'] : [] },
     ...upgradesOf(keeper.engine),
   })
   world.processes.others = () => [...successor.pids, ...upgrade.pids]
