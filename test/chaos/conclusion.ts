@@ -11,6 +11,7 @@ import type { Observer } from './observer.ts'
 import { deathsOf, type LogTrail, logTrailOf, startsOf } from './paper-trail.ts'
 import { type Check, type Counts, checkLines, countsOf, shortfalls, spread, table } from './report.ts'
 import { minimaFor } from './schedule.ts'
+import { STORM } from './storm.ts'
 import { judge, type Verdict } from './verdict.ts'
 
 export const OK = 0
@@ -55,7 +56,8 @@ export async function conclude(ending: Ending): Promise<number> {
     downMs,
   }
   writeFileSync(join(fleet.dir, 'chaos.json'), JSON.stringify({ seed, ...facts, starts: [...facts.starts] }))
-  const trails = fleet.modules.map(name => logTrailOf(fleet.stateDir, name))
+  const traders = fleet.modules.filter(name => name !== STORM)
+  const trails = traders.map(name => logTrailOf(fleet.stateDir, name))
   const counts = countsOf(killer.kills)
   const findings = { ...ending, journal, verdict: judge(facts), trails, books: await booksOf(fleet), counts }
   const checks = [...ending.checks, ...checksOf(findings)]

@@ -17,6 +17,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { endFleet, removeSockets } from './ending.ts'
+import { Storm } from './storm.ts'
 
 const ROOT = dirname(dirname(import.meta.dirname))
 const EXAMPLE = join(ROOT, 'examples', 'paper-fleet')
@@ -32,16 +33,26 @@ export interface Ended {
   readonly stderr: string
 }
 
+export interface Wanted {
+  /** null makes a new directory below the temporary one. */
+  readonly into: string | null
+  readonly callerEnv: NodeJS.ProcessEnv
+  readonly extra: Readonly<Record<string, string>>
+  readonly storm: boolean
+}
+
 export class PaperFleet {
   readonly dir: string
   readonly stateDir: string
   readonly modules: readonly string[]
+  readonly storm: Storm | null
   readonly #env: NodeJS.ProcessEnv
   readonly #guard: Server
   readonly #commands = new Set<ChildProcess>()
 
-  private constructor(dir: string, env: NodeJS.ProcessEnv, guard: Server) {
+  private constructor(dir: string, env: NodeJS.ProcessEnv, guard: Server, storm: Storm | null) {
     this.dir = dir
+    this.storm = storm
     this.stateDir = join(dir, '.mark')
     this.#env = env
     this.#guard = guard
@@ -50,12 +61,7 @@ export class PaperFleet {
     this.modules = [...modules.matchAll(/^ {2}([a-z][a-z0-9_-]*):/gm)].map(match => match[1] as string)
   }
 
-  /** `into`: null makes a new directory below the temporary one. */
-  static async make(
-    into: string | null,
-    callerEnv: NodeJS.ProcessEnv,
-    extra: Readonly<Record<string, string>>,
-  ): Promise<PaperFleet> {
+  static async make({ into, callerEnv, extra, storm }: Wanted): Promise<PaperFleet> {
     const dir = into ?? mkdtempSync(join(tmpdir(), 'mark-chaos-'))
     mkdirSync(dir, { recursive: true })
     if (existsSync(join(dir, '.mark'))) throw new Error(`${dir} holds a fleet already`)
@@ -69,7 +75,7 @@ export class PaperFleet {
     )
     const ports = NAMES.map((name, index) => [`${name}_PORT`, String(base + 1 + index)])
     const env = { ...Object.fromEntries([...clean, ...ports]), MARK_NODE: process.execPath, ...extra }
-    return new PaperFleet(dir, env, guard)
+    return new PaperFleet(dir, env, guard, storm ? new Storm(dir) : null)
   }
 
   mark(words: readonly string[], timeoutMs: number): Promise<Ended> {
@@ -101,7 +107,9 @@ export class PaperFleet {
   end(): number {
     for (const command of this.#commands) command.kill('SIGKILL')
     this.#guard.close()
-    return endFleet(this.stateDir)
+    const ended = endFleet(this.stateDir)
+    this.storm?.end()
+    return ended
   }
 
   /** Removes the directory and the sockets; only after `end`. */

@@ -1,6 +1,7 @@
 /**
- * `npm run chaos -- --kills N --seed S [--state DIR] [--keep]`: kills MARK and its modules with kill -9 over
- * the paper fleet and judges what is left. Exit 0: nothing was lost or doubled; 1: something was, and the
+ * `npm run chaos -- --kills N --seed S [--storm] [--state DIR] [--keep]`: kills MARK and its modules with
+ * kill -9 over the paper fleet and judges what is left. `--storm`: with one more module that fills the disk of
+ * the logs. Exit 0: nothing was lost or doubled; 1: something was, and the
  * directory is kept; 2: the run was too thin to prove anything. `--hang S` instead stops the daemon for S
  * seconds (see hung-daemon.test.ts).
  */
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 100_000) },
     state: { type: 'string' },
     keep: { type: 'boolean', default: false },
+    storm: { type: 'boolean', default: false },
     hang: { type: 'string' },
   },
 })
@@ -31,12 +33,19 @@ if (values.hang !== undefined) {
 const kills = Number(values.kills)
 const seed = Number(values.seed)
 if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed)) {
-  process.stderr.write('usage: npm run chaos -- --kills N --seed S [--state DIR] [--keep] | --hang SECONDS\n')
+  process.stderr.write(
+    'usage: npm run chaos -- --kills N --seed S [--storm] [--state DIR] [--keep] | --hang SECONDS\n',
+  )
   process.exit(2)
 }
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
-const fleet = await PaperFleet.make(values.state ?? null, process.env, { PAPER_CRASH_EVERY: CRASH_EVERY })
+const fleet = await PaperFleet.make({
+  into: values.state ?? null,
+  callerEnv: process.env,
+  extra: { PAPER_CRASH_EVERY: CRASH_EVERY },
+  storm: values.storm,
+})
 say(`chaos: seed ${seed}, ${kills} kills, in ${fleet.dir}`)
 let ended = false
 const end = (): void => {

@@ -35,6 +35,7 @@ export async function run(fleet: PaperFleet, { kills, seed, say }: RunOptions): 
     return FAILED
   }
   observer.start(LOOK_EVERY_MS)
+  fleet.storm?.follow()
   await killer.served()
   const steps = planOf(kills, seed)
   say(`${fleet.modules.length} modules up, ${steps.length} strokes to come`)
@@ -54,6 +55,7 @@ export async function run(fleet: PaperFleet, { kills, seed, say }: RunOptions): 
     ...left.map(seen => `${seen.role} ${seen.module} ${seen.pid} still lives`),
   ]
   const checks = [...processChecks(observer, killer, back), { says: took, problems }]
+  if (fleet.storm) checks.push(fleet.storm.check())
   return await conclude({
     fleet,
     observer,
