@@ -81,7 +81,7 @@ export interface Processes {
   ): { readonly alive: true } | { readonly alive: false; readonly exit: Exit | null }
   /** The spec of a live run changed in what needs no new process. */
   respec(spec: ModuleSpec, runId: string): void
-  /** A live process that carries this run id: for a record written before its spawn. */
+  /** A live process that carries this run id: for one of which only the intent is known. */
   find(runId: string): { readonly pid: number; readonly startTime: number } | null
   signal(run: Run, signal: string): void
   kill(run: Run): void

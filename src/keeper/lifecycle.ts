@@ -241,7 +241,7 @@ function adopted(engine: Engine, name: string, run: Run): void {
 }
 
 /**
- * A run recorded before its spawn: it shows itself within a second, or it is over. Whether it ran at all
+ * A run of which only the intent is known: it shows itself within a second, or it is over. Whether it ran at all
  * cannot be known then, so its exit is unknown and a task is not run again.
  */
 function look(engine: Engine, name: string, run: Run, deadlineMs: number): void {
