@@ -230,7 +230,9 @@ export function refusedStart(child: Child, event: EventOf<'refused'>, now: Insta
   const [next, effects] = event.transient
     ? backoff(child, now.monoMs + REFUSED_PAUSE_MS, reason, child.nextWhy, now)
     : failure(child, reason, 'crash', now, chance)
-  return [next, [said, ...effects]]
+  const told = event.transient && event.why === child.refusal
+  const more = told ? effects.filter(effect => effect.do !== 'note') : [said, ...effects]
+  return [{ ...next, refusal: event.why }, more]
 }
 
 function backoff(child: Child, atMs: number, reason: string, why: Child['nextWhy'], now: Instant): Step {

@@ -48,7 +48,7 @@ export const spawned: Rule<EventOf<'spawned'>> = (child, event) => {
   const since = event.run.started.monoMs
   const wakeAtMs =
     ready.kind === 'delay' ? since + ready.delayMs : ready.kind === 'notify' ? since + ready.timeoutMs : null
-  return [{ ...child, run: event.run, wakeAtMs, reason: 'starting' }, []]
+  return [{ ...child, run: event.run, wakeAtMs, reason: 'starting', refusal: null }, []]
 }
 export const becomeReady: Rule<EventOf<'ready'>> = (child, event, now) => {
   if (!child.run || child.run.exit) return [child, []]

@@ -224,6 +224,28 @@ test('a shortage at the start is tried again and never counted', () => {
   }
 })
 
+test('the same refusal is told once, another one anew, and all again after a start', () => {
+  const vida = new Driver()
+  const refused = (why: string): number => {
+    const before = vida.wants.filter(want => want === 'note start_refused').length
+    vida.feed(
+      { kind: 'start', why: 'crash', by: 'x' },
+      { kind: 'go' },
+      { kind: 'refused', why, transient: true },
+    )
+    vida.nowMs += 1000
+    vida.feed({ kind: 'woke' })
+    return vida.wants.filter(want => want === 'note start_refused').length - before
+  }
+  assert.deepEqual([refused('held by a'), refused('held by a'), refused('held by b')], [1, 0, 1])
+  vida.feed({ kind: 'start', why: 'crash', by: 'x' }, { kind: 'go' })
+  vida.feed({ kind: 'spawned', run: run('R') }, { kind: 'exited', exit: code(1), latched: null })
+  vida.feed({ kind: 'swept', latched: null })
+  vida.nowMs += 100_000
+  vida.feed({ kind: 'woke' })
+  assert.equal(refused('held by b'), 1)
+})
+
 const events: fc.Arbitrary<ChildEvent> = fc.oneof(
   fc.constantFrom<ChildEvent>(
     { kind: 'start', why: 'operator', by: 'op' },

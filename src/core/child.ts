@@ -98,6 +98,8 @@ export interface Child {
   readonly nextStart: Instant | null
   readonly nextWhy: StartReason
   readonly recovering: boolean
+  /** Why its start was refused last, until one succeeds: told once, however often it is tried again. */
+  readonly refusal: string | null
   readonly health: Health
   /** Deadline of the next WATCHDOG=1, once the first one came in this keeper's life. */
   readonly watchdogDueMs: number | null
@@ -162,6 +164,7 @@ export function newChild(spec: ModuleSpec): Child {
     nextStart: null,
     nextWhy: 'boot',
     recovering: false,
+    refusal: null,
     health: 'unknown',
     watchdogDueMs: null,
     wakeAtMs: null,

@@ -16,6 +16,8 @@ export type Spawned = { readonly ok: true; readonly pid: number; readonly startT
 export interface OwnedPlace {
   /** Becomes stdout and stderr. */
   readonly logFd: number
+  /** Of the run's lock, to be inherited; null: it has none. */
+  readonly lockFd: number | null
   /** Marks it and all it ever starts. */
   readonly tag: number | null
   /** At most this; absent: the fleet's. */
@@ -23,12 +25,16 @@ export interface OwnedPlace {
 }
 
 /** By posix_spawn: the child is ours to reap. */
-export function spawnOwned(program: Program, { logFd, tag, oomScore }: OwnedPlace, libc: Libc): Spawned {
+export function spawnOwned(
+  program: Program,
+  { logFd, lockFd, tag, oomScore }: OwnedPlace,
+  libc: Libc,
+): Spawned {
   const path = findProgram(program)
   if (path === null) return whyNotStarted(program, null)
   const environment = Object.entries(program.env).map(([name, value]) => `${name}=${value}`)
   const { argv, cwd } = program
-  const order = { path, argv, environment, cwd, logFd, tag }
+  const order = { path, argv, environment, cwd, logFd, lockFd, tag }
   const spawned = atFleetScore(() => libc.spawn(order), oomScore)
   if ('errno' in spawned) return whyNotStarted(program, spawned.errno)
   return { ok: true, pid: spawned.pid, startTime: glance(spawned.pid)?.startTime ?? null }

@@ -6,6 +6,9 @@
 import { constants } from 'node:fs'
 import { errnoName, type Native } from './native.ts'
 
+/** Where a run finds its lock: MARK_LOCK_FD. */
+export const LOCK_FD = 3
+
 export interface SpawnOrder {
   /** Absolute, or relative to this process's own directory. */
   readonly path: string
@@ -15,6 +18,8 @@ export interface SpawnOrder {
   readonly cwd: string
   /** Becomes stdout and stderr. */
   readonly logFd: number
+  /** Becomes descriptor LOCK_FD; null: none. */
+  readonly lockFd: number | null
   /**
    * A number that the child and all it ever starts carry, whatever they do to their names, sessions and
    * environments: their soft limit of bytes in POSIX message queues. null: none.
@@ -51,8 +56,8 @@ export function spawnCalls(native: Native): SpawnCalls {
   const pid = Buffer.alloc(4)
   return {
     maxTag: limit.max,
-    spawn({ path, argv, environment, cwd, logFd, tag }) {
-      const prepared = actions.of(cwd, logFd)
+    spawn({ path, argv, environment, cwd, logFd, lockFd, tag }) {
+      const prepared = actions.of(cwd, logFd, lockFd)
       if (typeof prepared === 'number') return { errno: errnoName(prepared) }
       if (tag !== null) limit.set(tag)
       try {
@@ -78,7 +83,9 @@ function spawnAttributes(native: Native): Buffer {
 }
 
 /** What the child does before it is the program: the same few for most starts, so they are kept. */
-function actionCalls(native: Native): { of(cwd: string, logFd: number): Buffer | number } {
+function actionCalls(native: Native): {
+  of(cwd: string, logFd: number, lockFd: number | null): Buffer | number
+} {
   const kept = new Map<string, Buffer>()
   const init = native.call('int posix_spawn_file_actions_init(void *)')
   const open = native.call('int posix_spawn_file_actions_addopen(void *, int, const char *, int, int)')
@@ -86,8 +93,8 @@ function actionCalls(native: Native): { of(cwd: string, logFd: number): Buffer |
   const chdir = native.call('int posix_spawn_file_actions_addchdir_np(void *, const char *)')
   const destroy = native.call('int posix_spawn_file_actions_destroy(void *)')
   return {
-    of(cwd, logFd) {
-      const key = `${logFd} ${cwd}`
+    of(cwd, logFd, lockFd) {
+      const key = `${logFd} ${lockFd} ${cwd}`
       const known = kept.get(key)
       if (known !== undefined) return known
       if (kept.size >= ACTIONS_KEPT) {
@@ -100,6 +107,7 @@ function actionCalls(native: Native): { of(cwd: string, logFd: number): Buffer |
         open(actions, 0, '/dev/null', O_RDONLY, 0) ||
         duplicate(actions, logFd, 1) ||
         duplicate(actions, logFd, 2) ||
+        (lockFd === null ? 0 : duplicate(actions, lockFd, LOCK_FD)) ||
         chdir(actions, cwd)
       if (failed !== 0) return failed
       kept.set(key, actions)

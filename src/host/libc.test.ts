@@ -312,6 +312,7 @@ test('a spawned program has its own session, its directory, one log, and nothing
     environment: ['A=b c', 'PATH=/usr/bin:/bin'],
     cwd: dir,
     logFd,
+    lockFd: null,
     tag: null,
   }
   const { pid } = libc.spawn(order) as { pid: number }
@@ -335,7 +336,7 @@ test('a program that cannot be started says why at once', () => {
   const text = join(dir, 'no-program')
   writeFileSync(text, 'neither ELF nor #!', { mode: 0o755 })
   const of = (path: string, cwd = dir): unknown =>
-    libc.spawn({ path, argv: [path], environment: [], cwd, logFd, tag: null })
+    libc.spawn({ path, argv: [path], environment: [], cwd, logFd, lockFd: null, tag: null })
   assert.deepEqual(of('/no/such/program'), { errno: 'ENOENT' })
   assert.deepEqual(of('/etc/passwd'), { errno: 'EACCES' })
   assert.deepEqual(of(text), { errno: 'ENOEXEC' })
@@ -352,6 +353,7 @@ test('a tag stays with all that a program starts, however it hides, and not with
     environment: ['PATH=/usr/bin:/bin'],
     cwd: dir,
     logFd: openSync(file, 'a'),
+    lockFd: null,
     tag: 4711,
   }
   const { pid } = libc.spawn(order) as { pid: number }

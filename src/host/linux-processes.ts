@@ -27,7 +27,8 @@ import { findMain } from './process-tree.ts'
 import { findProgram, type Program, type Refusal, whyNotStarted } from './program-path.ts'
 import { trampolineTools } from './trampoline-tools.ts'
 import { findUser } from './users.ts'
-import type { RunFiles } from './run-files.ts'
+import type { Prepared, RunFiles } from './run-files.ts'
+import type { HeldLock } from './run-lock.ts'
 import type { Hearing, Processes, SpawnAnswer, SpawnRequest } from '../core/world.ts'
 
 /** How often a run's remains are looked for while they are being ended. */
@@ -36,6 +37,8 @@ const SWEEP_AGAIN_MS = 20
 const EXIT_WAIT_MS = 2000
 /** With fewer to choose from, a tag would say too little. */
 const LEAST_TAGS = 10_000
+
+type Opened = Extract<Prepared, { ok: true }>
 
 interface Handle {
   readonly run: Run
@@ -49,6 +52,8 @@ interface Handle {
   pidfd: number | null
   watch: { close(): void } | null
   gone: boolean
+  /** Held here too until nothing of the run is left, for those that closed the descriptor they got. */
+  lock: HeldLock | null
   sweeping: NodeJS.Timeout | null
   kill: boolean
 }
@@ -79,13 +84,14 @@ export class LinuxProcesses implements Processes {
   spawn(request: SpawnRequest): SpawnAnswer {
     const opened = this.#files.prepare(request)
     if (!opened.ok) return opened
+    const { lock } = opened
     try {
       const { spec, runId } = request
       const bare = { argv: spec.argv, cwd: spec.workingDir, env: opened.env }
       const program = this.#wrap(spec, bare, runId)
-      if ('ok' in program) return program
-      const spawned = this.#spawn(program, opened.logFd, request)
+      const spawned = 'ok' in program ? program : this.#spawn(program, opened, request)
       if (!spawned.ok) {
+        lock?.close()
         this.#containment.forget(runId)
         return spawned
       }
@@ -93,6 +99,8 @@ export class LinuxProcesses implements Processes {
       const run = { id: runId, pid, startTime, tag: request.tag } as Run
       const handle = handleOf(run, spec.name, pid, startTime, true)
       handle.trampolined = program !== bare
+      handle.lock = lock
+      lock?.started(pid, startTime)
       this.#handles.set(run.id, handle)
       if (this.#libc) this.#watch(handle)
       this.#files.started(request, pid)
@@ -128,9 +136,9 @@ export class LinuxProcesses implements Processes {
     return { ...program, argv }
   }
 
-  #spawn(program: Program, logFd: number, { runId, tag, spec }: SpawnRequest): Spawned {
+  #spawn(program: Program, { logFd, lock }: Opened, { runId, tag, spec }: SpawnRequest): Spawned {
     const oomScore = spec.name === DAEMON ? DAEMON_OOM_SCORE : undefined
-    if (this.#libc) return spawnOwned(program, { logFd, tag, oomScore }, this.#libc)
+    if (this.#libc) return spawnOwned(program, { logFd, lockFd: lock?.fd ?? null, tag, oomScore }, this.#libc)
     return spawnByNode(program, logFd, exit => this.#exited(runId, exit))
   }
 
@@ -231,6 +239,7 @@ export class LinuxProcesses implements Processes {
     if (handle.sweeping) clearTimeout(handle.sweeping)
     this.#unwatch(handle)
     this.#containment.forget(runId)
+    handle.lock?.close()
     this.#handles.delete(runId)
     const { module } = handle
     if (module !== null) setImmediate(() => this.#hasRun(module) || this.#files.ended(module))
@@ -380,6 +389,7 @@ function handleOf(
     startTime,
     own,
     trampolined: false,
+    lock: null,
     pidfd: null,
     watch: null,
     gone: false,

@@ -74,6 +74,7 @@ export class LinuxWorld implements World {
     })
     const files = new RunFiles({
       state,
+      libc,
       runLogs: this.#runLogs,
       store: this.store,
       wallMs: () => this.now().wallMs,

@@ -24,8 +24,11 @@ import { startRefusal } from '../core/trampoline.ts'
 import { moduleEnvironment } from './environment.ts'
 import { logicalSize, type OpenedLog, openForRun, openKnown } from './log-file.ts'
 import { livePath } from './log-paths.ts'
+import type { Libc } from './libc.ts'
+import { LOCK_FD } from './libc-spawn.ts'
 import { isShortage, noRoom } from './shortage.ts'
 import type { RunLogs } from './run-logs.ts'
+import { type HeldLock, type LockAnswer, takeRunLock } from './run-lock.ts'
 import type { StateDir } from './state-dir.ts'
 import { findUser, type User, userVariables } from './users.ts'
 import type { LinuxStore } from './linux-store.ts'
@@ -37,12 +40,14 @@ export type Prepared =
       readonly env: Record<string, string>
       readonly logFd: number
       readonly logOffset: number
+      readonly lock: HeldLock | null
     }
   | { readonly ok: false; readonly why: string; readonly transient: boolean }
 
 export interface RunFilesGiven {
   readonly state: StateDir
   readonly store: LinuxStore
+  readonly libc: Libc | null
   readonly runLogs: RunLogs
   readonly wallMs: () => number
   readonly credentialsDir: string | undefined
@@ -72,9 +77,17 @@ export class RunFiles {
       this.#ownDirectory(spec)
       const made = this.environment(plan, spec, request.variables, slot)
       if (!made.ok) return made
-      const { fd, logicalStart } = this.#openLog(spec, slot !== spec.name)
-      this.#mark(spec, request.runId, logicalStart)
-      return { ok: true, env: made.env, logFd: fd, logOffset: logicalStart }
+      const taken = this.#lock(spec, request.runId)
+      if (taken?.ok === false) return taken
+      try {
+        const { fd, logicalStart } = this.#openLog(spec, slot !== spec.name)
+        this.#mark(spec, request.runId, logicalStart)
+        const env = taken ? { ...made.env, ...lockVariables(taken) } : made.env
+        return { ok: true, env, logFd: fd, logOffset: logicalStart, lock: taken }
+      } catch (error) {
+        taken?.close()
+        throw error
+      }
     } catch (error) {
       return refusal(error)
     }
@@ -153,6 +166,12 @@ export class RunFiles {
     }
   }
 
+  #lock(spec: ModuleSpec, run_id: string): LockAnswer | null {
+    if (spec.lock === null) return null
+    const { state, libc, wallMs } = this.#given
+    return takeRunLock(spec.lock, { fleet: state.dir, module: spec.name, run_id }, { libc, wallMs: wallMs() })
+  }
+
   #openLog(spec: ModuleSpec, inUse: boolean): OpenedLog {
     const { state, runLogs } = this.#given
     const base = runLogs.restingBase(spec.name)
@@ -172,7 +191,7 @@ export class RunFiles {
 
   #daemon({ spec, variables }: SpawnRequest): Prepared {
     const env = { ...spec.environment, ...variables }
-    return { ok: true, env, logFd: this.#given.openDaemonLog(), logOffset: 0 }
+    return { ok: true, env, logFd: this.#given.openDaemonLog(), logOffset: 0, lock: null }
   }
 
   /** state/<m>: the module's own, also when another user runs it. */
@@ -200,6 +219,10 @@ export class RunFiles {
       ...(spec.watchdogMs === null ? {} : { WATCHDOG_USEC: String(spec.watchdogMs * 1000) }),
     }
   }
+}
+
+function lockVariables({ fence }: HeldLock): Record<string, string> {
+  return { MARK_LOCK_FD: String(LOCK_FD), MARK_FENCE: String(fence) }
 }
 
 function userOf(name: string): User {

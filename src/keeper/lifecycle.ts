@@ -241,8 +241,8 @@ function adopted(engine: Engine, name: string, run: Run): void {
 }
 
 /**
- * A run of which only the intent is known: it shows itself within a second, or it is over. Whether it ran at all
- * cannot be known then, so its exit is unknown and a task is not run again.
+ * A run of which only the intent is known: it shows itself within a second, or it is over. Whether it ran at
+ * all cannot be known then, so its exit is unknown and a task is not run again.
  */
 function look(engine: Engine, name: string, run: Run, deadlineMs: number): void {
   const found = engine.world.processes.find(run.id)

@@ -6,8 +6,10 @@
 import { MarkError } from '../../core/errors.ts'
 import { type Plan, realMoney } from '../../core/plan.ts'
 import { allSettled } from '../../core/settle.ts'
+import { withDependencies } from '../../core/chain.ts'
 import { knownIn, resolveTargets } from '../../core/targets.ts'
 import { loadLibc } from '../../host/libc.ts'
+import { describe, lockOwner } from '../../host/run-lock.ts'
 import type { CliContext } from '../context.ts'
 import { requireKeeper } from '../fleet.ts'
 import type { Waited } from '../follow.ts'
@@ -53,6 +55,7 @@ async function upWith(context: CliContext, options: UpOptions, container: Contai
   if (warning !== null) context.note(warning)
   refuseWithoutLibc(plan)
   const only = options.modules.length === 0 ? null : resolveTargets(options.modules, knownIn(plan))
+  refuseHeldLocks(context, plan, only)
   const atomic = options.atomic || plan.start.atomic
   const application = await apply(context, plan, only, atomic)
   if (application.first || container !== null) sayWhatIsMissing(context, application)
@@ -75,6 +78,21 @@ function refuseWithoutLibc(plan: Plan): void {
     `koffi cannot be loaded here, and ${why}.`,
     'reinstall mark-keeper with its dependencies; `mark doctor` says what is missing.',
   )
+}
+
+/** What another fleet trades on is refused before anything starts. */
+function refuseHeldLocks(context: CliContext, plan: Plan, only: readonly string[] | null): void {
+  const wanted = new Set(only === null ? null : withDependencies(plan.modules, only))
+  for (const { name, lock } of plan.modules) {
+    if (lock === null || (only !== null && !wanted.has(name))) continue
+    const owner = lockOwner(lock, loadLibc())
+    if (owner === null || owner.fleet === context.stateDir().dir) continue
+    throw new MarkError(
+      'MARK_LOCK_HELD',
+      `${name} may not start: the lock ${lock} is held by ${describe(owner)}.`,
+      'One live run trades on an account: stop the other one first, where it was started.',
+    )
+  }
 }
 
 /** Once, by the command that began the fleet; `mark status` goes on saying it. */
