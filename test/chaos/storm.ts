@@ -3,13 +3,11 @@
  * the log is cut every few seconds and the disk is full after a minute. A reader that follows from the start
  * must get every line of every run once, in order and whole, and no write may fail. Needs root.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { statfsSync } from 'node:fs'
 import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { followLog } from '../../src/host/log-reader.ts'
 import { type Mounted, mount } from '../contracts/file-systems.ts'
-import type { Check } from './report.ts'
 
 export const STORM = 'storm'
 const DISK_MB = 32
@@ -72,7 +70,7 @@ export class Storm {
   }
 
   /** What its lines say, once all is down. */
-  check(): Check {
+  check(): { readonly says: string; readonly problems: readonly string[] } {
     this.#follower?.close()
     const failed = existsSync(join(this.#stateDir, 'state', STORM, 'failed.txt'))
     const free = `${(this.#leastFree / 2 ** 20).toFixed(1)} of ${DISK_MB} MB free at the least`
