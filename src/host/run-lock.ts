@@ -1,8 +1,8 @@
 /**
  * The lock of a trading account: one live run on this host, over fleets, users and keepers. A file in a
- * directory that all accounts share, locked by flock; the run inherits the descriptor, so the kernel holds the
- * lock as long as any process of it lives, and no keeper's death can free or take it. What cannot be opened
- * counts as held. See docs/decisions/0016-one-run-an-account.md.
+ * directory that all accounts share, locked by flock; the run inherits the descriptor, so the kernel holds
+ * the lock as long as any process of it lives, and no keeper's death can free or take it. What cannot be
+ * opened counts as held. See docs/decisions/0016-one-run-an-account.md.
  */
 import {
   chmodSync,

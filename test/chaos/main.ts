@@ -1,7 +1,7 @@
 /**
  * `npm run chaos -- --kills N --seed S [--storm] [--state DIR] [--keep]`: kills MARK and its modules with
- * kill -9 over the paper fleet and judges what is left. `--storm`: with one more module that fills the disk of
- * the logs. Exit 0: nothing was lost or doubled; 1: something was, and the
+ * kill -9 over the paper fleet and judges what is left. `--storm`: with one more module that fills the disk
+ * of the logs. Exit 0: nothing was lost or doubled; 1: something was, and the
  * directory is kept; 2: the run was too thin to prove anything. `--hang S` instead stops the daemon for S
  * seconds (see hung-daemon.test.ts).
  */

@@ -74,8 +74,9 @@ export class Storm {
     this.#follower?.close()
     const failed = existsSync(join(this.#stateDir, 'state', STORM, 'failed.txt'))
     const free = `${(this.#leastFree / 2 ** 20).toFixed(1)} of ${DISK_MB} MB free at the least`
+    const lines = `${this.#lines} lines of ${this.#next.size} runs once, in order and whole`
     return {
-      says: `storm: ${this.#lines} lines of ${this.#next.size} runs once, in order and whole; ${this.#torn} cut by a kill; ${free}`,
+      says: `storm: ${lines}; ${this.#torn} cut by a kill; ${free}`,
       problems: failed ? [...this.#problems, 'a write of the storm failed'] : this.#problems,
     }
   }
