@@ -110,10 +110,13 @@ export function removeRunRecord(state: StateDir, runId: string): void {
 }
 
 /**
- * Every readable record under its own name; one that is torn proves nothing and is left out. Throws only
- * HostShortage, when it could not look.
+ * Every readable record under its own name but those that are known; one that is torn proves nothing and is
+ * left out. Throws only HostShortage, when it could not look.
  */
-export function readRunRecords(state: StateDir): RunRecord[] {
+export function readRunRecords(
+  state: StateDir,
+  isKnown: (runId: string) => boolean = () => false,
+): RunRecord[] {
   let names: string[]
   try {
     names = readdirSync(state.runs)
@@ -122,7 +125,7 @@ export function readRunRecords(state: StateDir): RunRecord[] {
     return []
   }
   return names
-    .filter(name => name.endsWith('.json'))
+    .filter(name => name.endsWith('.json') && !isKnown(name.slice(0, -'.json'.length)))
     .flatMap(name => {
       const record = readJson<RunRecord>(join(state.runs, name))
       return record?.version === 1 && name === `${record.run_id}.json` ? [record] : []

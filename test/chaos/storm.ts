@@ -14,9 +14,9 @@ const DISK_MB = 32
 const MODULE = `
   ${STORM}:
     command: [python3, storm.py]
-    log: { max_size: 1M, keep: 1000, quota: 1G, reserve: 2M }
+    log: { max_size: 1M, keep: 1000, quota: 1G, reserve: 4M }
 `
-/** Noise, so that its archives fill the disk too. About 400 KB a second. */
+/** Noise, so that its archives fill the disk too. About 200 KB a second. */
 const PROGRAM = `import base64, os, signal, time
 run, state, stop = os.environ['MARK_RUN_ID'], os.environ['MARK_STATE_DIR'], []
 signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
@@ -29,7 +29,7 @@ while not stop:
     if failed:
         with open(f'{state}/failed.txt', 'a') as file: file.write(f'{n}\\n')
     n += 1
-    ahead = n / 4000 - (time.monotonic() - began)
+    ahead = n / 2000 - (time.monotonic() - began)
     if ahead > 0.01: time.sleep(ahead)
 `
 const LINE = /^([0-9A-Z]{26}) (\d+) [A-Za-z0-9+/]{80}$/

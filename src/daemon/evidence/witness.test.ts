@@ -7,8 +7,9 @@ import { test } from 'node:test'
 import { systemClock } from '../../host/clock.ts'
 import { loadLibc } from '../../host/libc.ts'
 import { makeStateDir } from '../../host/make-state-dir.ts'
-import { isDead, readStat } from '../../host/proc.ts'
-import { readExitEvidence } from '../../host/run-records.ts'
+import { recordOf } from '../../core/keeper-state.ts'
+import { bootId, isDead, readStat } from '../../host/proc.ts'
+import { readExitEvidence, writeRunRecord } from '../../host/run-records.ts'
 import { type StateDir, stateDirAt } from '../../host/state-dir.ts'
 import { Witness } from './witness.ts'
 
@@ -74,6 +75,31 @@ async function until<T>(look: () => T | null): Promise<T> {
     await new Promise(resolve => setTimeout(resolve, 5))
   }
 }
+
+test('a run of a keeper that died before it could tell of it is found by its record', { skip }, async () => {
+  await withWitness(async ({ state, witness, run }) => {
+    witness.linkUp()
+    witness.linkDown()
+    const { pid } = await run('sleep 1; exit 38')
+    const of = {
+      module: 'vida',
+      role: 'active',
+      bootId: bootId(),
+      stop: { signal: 'SIGTERM', graceMs: 1 },
+    } as const
+    const started = { monoMs: 1, wallMs: 1 }
+    const startTime = readStat(pid)?.startTime as number
+    const record = recordOf(
+      { id: 'R38', pid, startTime, started, ready: null, startReason: 'boot', exit: null },
+      of,
+    )
+    writeRunRecord(state, record)
+    writeRunRecord(state, { ...record, run_id: 'OTHER', boot_id: 'of another boot' })
+    const evidence = await until(() => readExitEvidence(state, 'R38'))
+    assert.equal(evidence.exit.code, 38)
+    assert.equal(readExitEvidence(state, 'OTHER'), null)
+  })
+})
 
 test('a run that exits while no keeper is there leaves its code on disk', { skip }, async () => {
   await withWitness(async ({ state, witness, run }) => {

@@ -8,8 +8,8 @@ import type { Exit } from '../../core/exit.ts'
 import { formatUtc } from '../../core/time.ts'
 import type { Clock } from '../../host/clock.ts'
 import type { Libc } from '../../host/libc.ts'
-import { readStat, zombieExit } from '../../host/proc.ts'
-import { writeExitEvidence } from '../../host/run-records.ts'
+import { alive, bootId, readStat, zombieExit } from '../../host/proc.ts'
+import { readRunRecords, writeExitEvidence } from '../../host/run-records.ts'
 import type { StateDir } from '../../host/state-dir.ts'
 
 export interface LiveRun {
@@ -34,6 +34,9 @@ interface Held {
 /** Reaping by init takes milliseconds; after this the exit stays unknown. */
 const GIVE_UP_MS = 3000
 const RETRY_MS = [2, 5, 10, 20, 50, 100]
+/** While no keeper is heard: one may have come, started something and died again. Later, less often. */
+const LOOK_MS = 100
+const LOOK_MAX_MS = 1000
 /** hello must not wait longer for evidence that is on its way. */
 export const HELLO_WAIT_MS = 300
 
@@ -45,6 +48,9 @@ export class Witness {
   readonly #held = new Map<string, Held>()
   #linkUp = false
   #settled: (() => void)[] = []
+  #bootId: string | null = null
+  #looking: NodeJS.Timeout | null = null
+  #lookMs = LOOK_MS
 
   constructor(options: {
     libc: Pick<Libc, 'pidfdOpen' | 'pidfdExit' | 'watch' | 'close'>
@@ -56,6 +62,7 @@ export class Witness {
     this.#state = options.state
     this.#clock = options.clock
     this.#report = options.report
+    this.#lookAgain()
   }
 
   /** Takes hold of a live run; does nothing for one that is held already. */
@@ -98,10 +105,14 @@ export class Witness {
   linkDown(): void {
     this.#linkUp = false
     for (const held of this.#held.values()) this.#write(held)
+    this.#lookMs = LOOK_MS
+    this.#lookAround()
   }
 
   linkUp(): void {
     this.#linkUp = true
+    if (this.#looking) clearTimeout(this.#looking)
+    this.#looking = null
   }
 
   /** Resolves when all evidence is on disk, at the latest after HELLO_WAIT_MS. */
@@ -117,9 +128,32 @@ export class Witness {
   }
 
   close(): void {
+    if (this.#looking) clearTimeout(this.#looking)
     for (const held of this.#held.values()) this.#release(held)
     this.#held.clear()
     this.#wakeSettled()
+  }
+
+  #lookAgain(): void {
+    if (this.#looking) clearTimeout(this.#looking)
+    this.#looking = setTimeout(() => this.#lookAround(), this.#lookMs).unref()
+    this.#lookMs = Math.min(this.#lookMs * 1.1, LOOK_MAX_MS)
+  }
+
+  /** Runs of which no keeper lived long enough to tell. */
+  #lookAround(): void {
+    try {
+      this.#bootId ??= bootId()
+      for (const run of readRunRecords(this.#state, runId => this.#held.has(runId))) {
+        const { pid, start_time: startTime } = run
+        if (pid === process.pid) continue
+        const lives = pid !== null && startTime !== null && alive({ pid, startTime })
+        if (lives && run.boot_id === this.#bootId) this.hold({ runId: run.run_id, pid })
+      }
+    } catch {
+      // A shortage: at the next look.
+    }
+    this.#lookAgain()
   }
 
   #pending(): boolean {
