@@ -2,6 +2,7 @@
  * Calls that are banned where they would do harm: clocks, chance and promises in core; the environment,
  * arguments and signals outside main.ts; tests that are silently not run; paths of one machine.
  */
+import { publicEntries } from './arrows.ts'
 import { lineAt } from './scan.ts'
 import type { Rule, SourceFile, Tree } from './tree.ts'
 
@@ -42,10 +43,11 @@ const OUTSIDE: readonly Ban[] = [
   [/\bprocess\s*\.\s*(?:on|once|addListener|prependListener)\(/g, 'only main.ts listens to the process'],
 ]
 
-/** The environment is an argument: see CONTRIBUTING. */
+/** The environment is an argument: see CONTRIBUTING. A public door is somebody else's main.ts. */
 export const outsideMain: Rule = tree => {
-  const isOurs = (file: SourceFile): boolean =>
-    file.path.startsWith('src/') && !file.isTest && !/(?:^|\/)main\.ts$/.test(file.path)
+  const doors = publicEntries(tree)
+  const isOurs = ({ path, isTest }: SourceFile): boolean =>
+    path.startsWith('src/') && !isTest && !/(?:^|\/)main\.ts$/.test(path) && !doors.includes(path)
   const violations = scan(tree, isOurs, OUTSIDE)
   for (const file of tree.sources.values()) {
     if (!isOurs(file)) continue
