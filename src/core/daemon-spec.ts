@@ -27,6 +27,7 @@ export function daemonSpec(
     ready: { kind: 'delay', delayMs: 1000 },
     health: null,
     watchdogMs: null,
+    heartbeat: null,
     silenceMs: null,
     recover: null,
     restart: {

@@ -34,6 +34,7 @@ const OTHER: {
     'health changed',
   ],
   watchdogMs: [1, 'restart', 'watchdog_ms changed'],
+  heartbeat: [{ timeoutMs: 1, maxDataAgeMs: 1, expectState: 'trading' }, 'update', 'heartbeat changed'],
   silenceMs: [1, 'update', 'silence_ms changed'],
   recover: [{ argv: ['x'], timeoutMs: 1 }, 'update', 'recover changed'],
   restart: [{ ...moduleSpec('x').restart, delayMs: 1 }, 'update', 'restart changed'],

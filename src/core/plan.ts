@@ -36,6 +36,14 @@ export interface HealthSpec {
 }
 export type HealthAction = 'restart' | 'recover' | 'alert'
 
+/** What is expected of the heartbeats that a module sends on MARK_SOCKET, once one came. */
+export interface HeartbeatSpec {
+  readonly timeoutMs: number
+  readonly maxDataAgeMs: number | null
+  /** A trading state. */
+  readonly expectState: string | null
+}
+
 /** At most `count` restarts after failures in any `windowMs`. */
 export interface Budget {
   readonly count: number
@@ -99,6 +107,8 @@ export interface ModuleSpec {
   readonly health: HealthSpec | null
   /** WATCHDOG_USEC handed to the module; the keeper enforces it once the first WATCHDOG=1 came. */
   readonly watchdogMs: number | null
+  /** null: off. */
+  readonly heartbeat: HeartbeatSpec | null
   readonly silenceMs: number | null
   readonly recover: { readonly argv: readonly string[]; readonly timeoutMs: number } | null
   readonly restart: RestartSpec

@@ -27,7 +27,10 @@ import { ExecPlaces } from './health/exec-place.ts'
 import { logSource } from './health/log-source.ts'
 import { Prober } from './health/prober.ts'
 import { type KeeperConnection, KeeperLink } from './keeper-link.ts'
+import { ModuleServers } from './modules/module-servers.ts'
+import { Voices } from './modules/voices.ts'
 import { RunBook } from './run-book.ts'
+import { type Found, RunVerdicts } from './run-verdicts.ts'
 import { knownSecrets } from './secret-values.ts'
 import { Sampler } from './sampling/sampler.ts'
 import { UptimeBook } from './uptime/uptime-book.ts'
@@ -52,6 +55,9 @@ export class Daemon {
   readonly #book: RunBook
   readonly #witness: Witness | null
   readonly #prober: Prober
+  readonly #verdicts: RunVerdicts
+  readonly #voices: Voices
+  readonly #modules: ModuleServers
   readonly #places: ExecPlaces
   readonly #sampler: Sampler
   readonly #uptime: UptimeBook
@@ -76,6 +82,9 @@ export class Daemon {
     const libc = loadLibc()
     this.#witness = libc && new Witness({ libc, state, clock, report: say })
     if (!libc) say('no pidfds here: an exit while the keeper is away may stay unknown')
+    this.#verdicts = new RunVerdicts((...found) => this.#tell(...found))
+    this.#voices = this.#makeVoices()
+    this.#modules = new ModuleServers({ state, clock, libc, voices: this.#voices, say })
     this.#places = new ExecPlaces(state, options.credentialsDir)
     this.#prober = this.#makeProber()
     this.#sampler = new Sampler(clock, module => [
@@ -116,6 +125,8 @@ export class Daemon {
     clearInterval(this.#retain)
     this.#link.close()
     this.#prober.close()
+    this.#modules.close()
+    this.#voices.close()
     this.#sampler.close()
     this.#uptime.close()
     this.#witness?.close()
@@ -124,7 +135,7 @@ export class Daemon {
   }
 
   #makeProber(): Prober {
-    const { state, clock, say } = this.#options
+    const { state, clock } = this.#options
     return new Prober({
       clock,
       probe: async (spec, probe, timeoutMs, view) => {
@@ -132,13 +143,7 @@ export class Daemon {
         const place = probe.kind === 'exec' ? await this.#place(spec, view.run_id as string) : null
         return await runProbe(probe, timeoutMs, place)
       },
-      tell: (module, runId, found, reason) => {
-        this.#link
-          .ask({ ask: 'probed', module, run_id: runId, found, reason })
-          .catch((error: Error) =>
-            say(`the keeper did not take what a probe found of ${module}: ${error.message}`),
-          )
-      },
+      tell: (...found) => this.#verdicts.found('probe', ...found),
       log: logSource({
         logs: state.logs,
         clock,
@@ -146,6 +151,26 @@ export class Daemon {
         matcher: guardedPattern,
       }),
     })
+  }
+
+  #makeVoices(): Voices {
+    return new Voices({
+      clock: this.#options.clock,
+      tell: (module, runId, found, reason) =>
+        this.#verdicts.found('heartbeat', module, runId, found, this.#redact(reason)),
+      changed: name => {
+        const module = this.#view.module(name)
+        if (module) this.#stream.publish({ kind: 'module', value: module })
+      },
+    })
+  }
+
+  #tell(module: string, runId: string, found: Found, reason: string): void {
+    this.#link
+      .ask({ ask: 'probed', module, run_id: runId, found, reason })
+      .catch((error: Error) =>
+        this.#options.say(`the keeper did not take what was found of ${module}: ${error.message}`),
+      )
   }
 
   #place(spec: ModuleSpec, runId: string): ReturnType<ExecPlaces['of']> {
@@ -158,7 +183,11 @@ export class Daemon {
       resources: module => this.#sampler.resources(module),
       fingerprint: runId => this.#book.fingerprint(runId),
       uptimePercent: module => this.#uptime.percent(module),
-      degraded: () => (this.#archiveProblem === null ? [] : [this.#archiveProblem]),
+      voice: runId => redactData(this.#voices.of(runId), this.#redact) as ReturnType<Voices['of']>,
+      degraded: () => [
+        ...(this.#archiveProblem === null ? [] : [this.#archiveProblem]),
+        ...this.#modules.notes(),
+      ],
       nowMs: () => this.#options.clock.now().wallMs,
     })
   }
@@ -166,7 +195,9 @@ export class Daemon {
   #up(plan: Plan | null, status: StatusDocument): void {
     this.#planned(plan, status)
     this.#witness?.linkUp()
+    this.#verdicts.reset()
     this.#prober.linkUp()
+    this.#voices.linkUp()
     this.#archive.wake()
     if (status.modules.some(module => module.last_exit !== null)) void this.#recallFingerprints()
     this.#uptime.touch(status.modules.map(module => module.name))
@@ -175,17 +206,23 @@ export class Daemon {
 
   #planned(plan: Plan | null, status: StatusDocument): void {
     this.#plan = plan
-    if (plan) this.#prober.setPlan(plan)
+    if (plan) for (const part of [this.#prober, this.#voices, this.#modules]) part.setPlan(plan)
     this.#learnSecrets(plan)
     const names = new Set(status.modules.map(module => module.name))
     this.#view.replace({ ...status, modules: status.modules.map(module => this.#shown(module)) })
     this.#prober.keepOnly(names)
+    this.#modules.keepOnly(names)
+    this.#modules.setKills(status.kills)
     this.#uptime.keepOnly(names)
-    for (const module of status.modules) this.#prober.observe(module)
+    for (const module of status.modules) this.#observe(module)
     this.#watchRuns()
     this.#witness?.keepOnly(new Set(status.modules.flatMap(runIdsOf)))
     this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
     for (const module of this.#view.modules()) this.#stream.publish({ kind: 'module', value: module })
+  }
+
+  #observe(module: ModuleView): void {
+    for (const part of [this.#prober, this.#modules, this.#voices]) part.observe(module)
   }
 
   #learnSecrets(plan: Plan | null): void {
@@ -208,6 +245,7 @@ export class Daemon {
     }
     if (push.push === 'fleet') {
       this.#view.setFleet(push.fleet)
+      this.#modules.setKills(push.fleet.kills)
       this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
       return
     }
@@ -215,7 +253,7 @@ export class Daemon {
     if (push.module.name.startsWith('@')) return
     const shown = this.#shown(push.module)
     this.#view.setModule(shown)
-    this.#prober.observe(push.module)
+    this.#observe(push.module)
     this.#watchRun(push.module)
     this.#stream.publish({ kind: 'module', value: this.#view.complete(shown) })
   }
@@ -226,8 +264,9 @@ export class Daemon {
       this.#archive.note({
         runId: event.run_id,
         resources: this.#sampler.history(event.run_id),
-        heartbeat: null,
+        heartbeat: this.#voices.forget(event.run_id),
       })
+      this.#verdicts.forget(event.run_id)
       this.#witness?.confirmed(event.run_id)
       this.#places.forget(event.run_id)
     }
@@ -256,6 +295,7 @@ export class Daemon {
   #down(): void {
     this.#view.keeperGone()
     this.#prober.linkDown()
+    this.#voices.linkDown()
     this.#witness?.linkDown()
     this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
     if (!this.#closed) this.#options.say('the keeper is away')

@@ -3,7 +3,7 @@
  * fingerprints. While the keeper is away it answers the last known view and says so; it never makes anything
  * up.
  */
-import type { ModuleView, StatusDocument } from '../core/view.ts'
+import type { Health, ModuleView, StatusDocument } from '../core/view.ts'
 
 export interface Additions {
   resources(module: string): {
@@ -14,8 +14,18 @@ export interface Additions {
   }
   fingerprint(runId: string): string | null
   uptimePercent(module: string): number | null
+  /** What the run said of itself; null: nothing yet. */
+  voice(runId: string): RunVoice | null
   degraded(): readonly string[]
   nowMs(): number
+}
+
+export interface RunVoice {
+  readonly health: Health
+  readonly reason: string
+  readonly tradingState: string | null
+  readonly dataAgeMs: number | null
+  readonly degraded: string | null
 }
 
 type Fleet = Omit<StatusDocument, 'modules'>
@@ -88,6 +98,7 @@ export class FleetView {
     const last = view.last_exit
     return {
       ...view,
+      ...this.#voice(view),
       uptime_s: this.#uptime(view),
       last_exit: last && {
         ...last,
@@ -98,6 +109,23 @@ export class FleetView {
       fds: view.pid === null ? null : used.fds,
       disk_bytes: used.diskBytes,
       uptime_percent_30d: this.#additions.uptimePercent(view.name),
+    }
+  }
+
+  /**
+   * What it says of itself. Stale is shown over the keeper's healthy, which every watchdog ping renews; no
+   * worse word of the keeper is covered.
+   */
+  #voice(view: ModuleView): Partial<ModuleView> {
+    const voice = view.pid === null || view.run_id === null ? null : this.#additions.voice(view.run_id)
+    if (voice === null) return {}
+    const stale = voice.health === 'stale' && view.health !== 'unhealthy' && view.state === 'ready'
+    const why = stale ? voice.reason : voice.degraded === null ? '' : `degraded: ${voice.degraded}`
+    return {
+      health: stale ? 'stale' : view.health,
+      reason: view.reason === '' ? why : view.reason,
+      trading_state: voice.tradingState,
+      data_age_s: voice.dataAgeMs === null ? null : Math.round(voice.dataAgeMs / 100) / 10,
     }
   }
 

@@ -1,7 +1,7 @@
 /**
  * Unix datagram sockets, which Node does not have: NOTIFY_SOCKET is one. Nothing here waits.
  */
-import { chmodSync, unlinkSync } from 'node:fs'
+import { unlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 import { MarkError } from '../core/errors.ts'
 import { failure, type Native } from './native.ts'
@@ -17,6 +17,14 @@ export interface SocketCalls {
   receive(fd: number): Buffer | null
   /** Sends one datagram to a unix socket; `@name` is an abstract one. false: nobody takes it. */
   send(path: string, text: string): boolean
+  /** The process that connected this unix stream socket, as it was then; null: the kernel does not say. */
+  peer(fd: number): Peer | null
+}
+
+export interface Peer {
+  readonly pid: number
+  readonly uid: number
+  readonly gid: number
 }
 
 export const SOCKET_PATH_MAX_BYTES = 107
@@ -27,6 +35,9 @@ const SOCK_DGRAM = 2
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
 const MSG_DONTWAIT = 0x40
+const SOL_SOCKET = 1
+const SO_PEERCRED = 17
+const UCRED_BYTES = 12
 const DATAGRAM_MAX_BYTES = 64 * 1024
 
 export function socketCalls(native: Native): SocketCalls {
@@ -35,6 +46,7 @@ export function socketCalls(native: Native): SocketCalls {
   const bind = native.call('int bind(int, void *, unsigned int)')
   const sendto = native.call('long sendto(int, void *, unsigned long, int, void *, unsigned int)')
   const recv = native.call('long recv(int, void *, unsigned long, int)')
+  const getsockopt = native.call('int getsockopt(int, int, int, void *, void *)')
   const datagram = Buffer.alloc(DATAGRAM_MAX_BYTES)
 
   return {
@@ -42,11 +54,11 @@ export function socketCalls(native: Native): SocketCalls {
       const address = socketAddress(path)
       const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
       if (fd < 0) throw failure('socket', native.errno())
-      const umask = process.umask(0o777)
+      // By umask and not by chmod: the directory may be a module user's, and the name a link by then.
+      const umask = process.umask(0o777 & ~mode)
       try {
         unlinkIfThere(path)
         if (bind(fd, address, address.length) < 0) throw failure(`bind ${path}`, native.errno())
-        chmodSync(path, mode)
         return fd
       } catch (error) {
         closeFd(fd)
@@ -74,6 +86,15 @@ export function socketCalls(native: Native): SocketCalls {
         if (code === errno.EAGAIN) return null
         throw failure('recv', code)
       }
+    },
+    peer(fd) {
+      const ucred = Buffer.alloc(UCRED_BYTES)
+      const length = Buffer.alloc(4)
+      length.writeUInt32LE(UCRED_BYTES)
+      if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ucred, length) < 0) return null
+      const pid = ucred.readInt32LE(0)
+      // 0: of another pid namespace.
+      return pid > 0 ? { pid, uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8) } : null
     },
   }
 }

@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import type { ModuleSpec } from '../core/plan.ts'
 import type { Libc } from './libc.ts'
-import { chownSync } from 'node:fs'
+import { lchownSync } from 'node:fs'
 import { makeSlotDir } from './run-files.ts'
 
 /** Datagrams taken in one turn: a flood by one module must not keep the others waiting. */
@@ -32,7 +32,7 @@ export class NotifySockets {
     const path = join(this.#dir, 'm', slot, 'notify.sock')
     const user = makeSlotDir(path, spec)
     const fd = libc.bindDatagram(path, 0o600)
-    if (user) chownSync(path, user.uid, user.gid)
+    if (user) lchownSync(path, user.uid, user.gid)
     libc.watch(fd, () => this.#drain(libc, fd, slot))
     this.#open.set(slot, path)
     return path

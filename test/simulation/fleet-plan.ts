@@ -19,6 +19,7 @@ export function moduleSpec(name: string, over: Partial<ModuleSpec> = {}): Module
     ready: { kind: 'notify', timeoutMs: 60_000 },
     health: null,
     watchdogMs: null,
+    heartbeat: null,
     silenceMs: null,
     recover: null,
     restart: {

@@ -103,6 +103,8 @@ function runRows(view: ModuleView, context: CliContext): Row[] {
   return [
     ['kind', view.kind],
     ['health', paintHealth(context.paint, view.health)],
+    ['trading', view.trading_state === null ? null : visibleCell(view.trading_state)],
+    ['data age', view.data_age_s === null ? null : span(view.data_age_s)],
     ['pid', view.pid === null ? null : String(view.pid)],
     ['run', view.run_id],
     ['started', view.started_at],

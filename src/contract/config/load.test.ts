@@ -15,6 +15,7 @@ describe('the plan', () => {
     assert.deepEqual(spec.ready, { kind: 'delay', delayMs: 1000 })
     assert.equal(spec.health, null)
     assert.equal(spec.watchdogMs, 15_000)
+    assert.deepEqual(spec.heartbeat, { timeoutMs: 15_000, maxDataAgeMs: null, expectState: null })
     assert.deepEqual(spec.restart, {
       policy: 'always',
       delayMs: 3000,
@@ -117,6 +118,13 @@ describe('the plan', () => {
     assert.equal(spec.environment.V, '1.10')
     assert.equal(spec.environment.F, 'true')
     assert.equal(spec.umask, '0022')
+  })
+
+  test('takes what is expected of heartbeats, and knows the states that can be', () => {
+    const asked = only(vida('heartbeat: { timeout: 5s, max_data_age: 1m, expect_state: trading }'))
+    assert.deepEqual(asked.heartbeat, { timeoutMs: 5000, maxDataAgeMs: 60_000, expectState: 'trading' })
+    assert.equal(only(vida('heartbeat: off')).heartbeat, null)
+    assert.match(problem(vida('heartbeat: { expect_state: tradin }')).message, /catching_up/)
   })
 
   test('says which sections it checked though nothing acts on them', () => {

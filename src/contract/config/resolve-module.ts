@@ -69,7 +69,7 @@ export function resolveModule(scope: Scope, name: string, input: ModuleInput): R
   return { spec, envFiles, virtualenv }
 }
 
-type Watched = Pick<ModuleSpec, 'health' | 'watchdogMs' | 'silenceMs' | 'recover'>
+type Watched = Pick<ModuleSpec, 'health' | 'watchdogMs' | 'heartbeat' | 'silenceMs' | 'recover'>
 
 function watchedBy(scope: Scope, at: Path, input: ModuleInput, workingDir: string): Watched {
   const { recover: asked, heartbeat } = input
@@ -82,9 +82,16 @@ function watchedBy(scope: Scope, at: Path, input: ModuleInput, workingDir: strin
   return {
     health,
     watchdogMs: heartbeat === 'off' ? null : heartbeat.timeout,
+    heartbeat: heartbeatOf(heartbeat),
     silenceMs: silenceAt(input.silence),
     recover: asked ? { argv, timeoutMs: asked.timeout } : null,
   }
+}
+
+function heartbeatOf(input: ModuleInput['heartbeat']): ModuleSpec['heartbeat'] {
+  if (input === 'off') return null
+  const { timeout, max_data_age, expect_state } = input
+  return { timeoutMs: timeout, maxDataAgeMs: max_data_age ?? null, expectState: expect_state ?? null }
 }
 
 function checkHost(scope: Scope, at: Path, input: ModuleInput): void {

@@ -257,9 +257,6 @@ function inactiveOf(tree: MapNode, inputs: ReadonlyMap<string, ModuleInput>): st
     return node !== undefined && !(node.kind === 'map' && node.entries.size === 0)
   })
   const modules = [...inputs.values()]
-  const beats = modules.flatMap(({ heartbeat }) => (heartbeat === 'off' ? [] : [heartbeat]))
-  if (beats.some(beat => beat.max_data_age !== undefined)) inactive.push('heartbeat.max_data_age')
-  if (beats.some(beat => beat.expect_state !== undefined)) inactive.push('heartbeat.expect_state')
   if (modules.some(module => module.preset !== undefined)) inactive.push('preset')
   return inactive
 }

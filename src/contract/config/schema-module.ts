@@ -4,6 +4,7 @@
  * accepted here as well.
  */
 import { z } from 'zod'
+import { TRADING_STATES } from '../module.ts'
 import * as part from './schema-parts.ts'
 
 const condition = part.choice(['started', 'ready', 'completed'])
@@ -60,17 +61,20 @@ const heartbeat = part
       z.strictObject({
         timeout: part.positiveDuration
           .prefault('15s')
-          .describe('Once it has sent WATCHDOG=1, silence longer than this is unhealthy.'),
+          .describe('Once it has sent a heartbeat or WATCHDOG=1, silence longer than this is unhealthy.'),
         max_data_age: part.positiveDuration
           .optional()
           .describe('Data older than this in its heartbeat is stale.'),
-        expect_state: part.text.optional().describe('The state its heartbeat must report, e.g. trading.'),
+        expect_state: part
+          .choice(TRADING_STATES)
+          .optional()
+          .describe('The state its heartbeat must report, else it is stale.'),
       }),
       z.literal('off'),
     ]),
     'a map such as { timeout: 15s }, or off',
   )
-  .describe('What the module says of itself (sd_notify WATCHDOG=1).')
+  .describe('What the module says of itself: heartbeats on MARK_SOCKET, WATCHDOG=1 on NOTIFY_SOCKET.')
 
 const budget = part.expecting(
   z.string().regex(/^[1-9]\d{0,5}\/\d{1,12}(\.\d{1,3})?(ms|s|m|h|d)$/),

@@ -1,0 +1,194 @@
+/**
+ * What the runs say of themselves, judged: readiness and health go to whoever tells the keeper, when they
+ * change, and again after the link was down (levels, not edges). One timer, set for the earliest silence.
+ * Judges silence only after everything that has arrived is read. Never ends anything itself.
+ */
+import type { Heartbeat, ModuleMessage } from '../../contract/module.ts'
+import { type HeartbeatVerdict, judgeHeartbeat, silentAtMs, watcherWasAway } from '../../core/heartbeat.ts'
+import type { HeartbeatSpec, ModuleSpec, Plan } from '../../core/plan.ts'
+import type { Health, ModuleState, ModuleView } from '../../core/view.ts'
+import type { Clock } from '../../host/clock.ts'
+import { listen, newVoice, type Voice } from './voice.ts'
+
+export interface VoicesDeps {
+  readonly clock: Clock
+  readonly tell: (module: string, runId: string, found: 'ready' | Health, reason: string) => void
+  /** What is shown of the module has changed. */
+  readonly changed: (module: string) => void
+}
+
+export interface VoiceView extends HeartbeatVerdict {
+  readonly degraded: string | null
+}
+
+interface Kept extends Voice {
+  /** As the keeper shows the run; null: not seen yet. */
+  state: ModuleState | null
+  toldReady: boolean
+  told: Health | null
+  shown: string
+}
+
+const RUNS_A_MODULE = 4
+/** A timer as late as this means that we were away ourselves. */
+const LATE_MS = 1000
+
+export class Voices {
+  readonly #deps: VoicesDeps
+  readonly #voices = new Map<string, Kept>()
+  readonly #halted = new Set<string>()
+  #specs = new Map<string, ModuleSpec>()
+  #linkUp = false
+  #timer: NodeJS.Timeout | null = null
+  #dueMs = Number.POSITIVE_INFINITY
+
+  constructor(deps: VoicesDeps) {
+    this.#deps = deps
+  }
+
+  setPlan(plan: Plan): void {
+    this.#specs = new Map(plan.modules.map(spec => [spec.name, spec]))
+    for (const voice of [...this.#voices.values()]) {
+      if (this.#specs.has(voice.module)) this.#judge(voice)
+      else this.#voices.delete(voice.runId)
+    }
+  }
+
+  /** The keeper's newest view of one module. */
+  observe(view: ModuleView): void {
+    const incoming = view.spares.map(spare => [spare.run_id, 'starting'] as const)
+    for (const [runId, state] of [...incoming, [view.run_id, view.state] as const]) {
+      const voice = runId === null ? undefined : this.#voices.get(runId)
+      if (!voice || voice.module !== view.name) continue
+      voice.state = state
+      this.#judge(voice)
+    }
+  }
+
+  connected(module: string, runId: string): void {
+    const known = this.#voices.get(runId)
+    if (known) {
+      known.connections++
+      return
+    }
+    const voice = { ...newVoice(module, runId), state: null, toldReady: false, told: null, shown: '' }
+    voice.connections = 1
+    this.#voices.set(runId, voice)
+    const all = [...this.#voices.values()].filter(other => other.module === module)
+    if (all.length > RUNS_A_MODULE) this.#voices.delete((all[0] as Kept).runId)
+  }
+
+  disconnected(runId: string): void {
+    const voice = this.#voices.get(runId)
+    if (voice) voice.connections--
+  }
+
+  heard(runId: string, pid: number, message: ModuleMessage): void {
+    const voice = this.#voices.get(runId)
+    if (!voice) return
+    listen(voice, pid, message, this.#deps.clock.now())
+    this.#judge(voice)
+  }
+
+  /** MARK tells the module to pause or halt: the state it then has is not held against it. */
+  setHalted(module: string, halted: boolean): void {
+    if (halted === this.#halted.has(module)) return
+    if (halted) this.#halted.add(module)
+    else this.#halted.delete(module)
+    for (const voice of this.#voices.values()) if (voice.module === module) this.#judge(voice)
+  }
+
+  linkDown(): void {
+    this.#linkUp = false
+  }
+
+  linkUp(): void {
+    this.#linkUp = true
+    for (const voice of this.#voices.values()) {
+      voice.toldReady = false
+      voice.told = null
+      this.#judge(voice)
+    }
+  }
+
+  /** null: this run never said anything. */
+  of(runId: string): VoiceView | null {
+    const voice = this.#voices.get(runId)
+    return voice ? { ...this.#verdict(voice), degraded: voice.degraded } : null
+  }
+
+  /** The run has ended: its last heartbeat. */
+  forget(runId: string): Heartbeat | null {
+    const voice = this.#voices.get(runId)
+    this.#voices.delete(runId)
+    return voice?.heartbeat ?? null
+  }
+
+  close(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = null
+    this.#voices.clear()
+  }
+
+  /** Does what is due; called by the timer, and by tests with a fake clock. */
+  tick(): void {
+    const nowMs = this.#deps.clock.now().monoMs
+    const wasAway = nowMs - this.#dueMs > LATE_MS
+    this.#dueMs = Number.POSITIVE_INFINITY
+    for (const voice of this.#voices.values()) {
+      const spec = this.#specOf(voice)
+      if (spec && wasAway) voice.watch = watcherWasAway(voice.watch, spec, nowMs)
+      this.#judge(voice)
+    }
+  }
+
+  #specOf(voice: Voice): HeartbeatSpec | null {
+    return this.#specs.get(voice.module)?.heartbeat ?? null
+  }
+
+  #verdict(voice: Voice): HeartbeatVerdict {
+    const given = { halted: this.#halted.has(voice.module), connected: voice.connections > 0 }
+    return judgeHeartbeat(this.#specOf(voice), voice.watch, given, this.#deps.clock.now().monoMs)
+  }
+
+  #judge(voice: Kept): void {
+    this.#schedule(voice)
+    const verdict = this.#verdict(voice)
+    this.#tell(voice, verdict)
+    const shown = JSON.stringify([verdict.health, verdict.tradingState, voice.degraded])
+    if (shown === voice.shown) return
+    voice.shown = shown
+    this.#deps.changed(voice.module)
+  }
+
+  #tell(voice: Kept, { health, reason }: HeartbeatVerdict): void {
+    if (!this.#linkUp) return
+    const { module, runId, state } = voice
+    const ready = this.#specs.get(module)?.ready.kind
+    // As with READY=1: who is asked otherwise whether it is ready is not believed.
+    if (
+      voice.ready &&
+      !voice.toldReady &&
+      state === 'starting' &&
+      (ready === 'notify' || ready === 'delay')
+    ) {
+      voice.toldReady = true
+      this.#deps.tell(module, runId, 'ready', 'its socket')
+    }
+    if (state !== 'ready' || health === 'unknown' || voice.told === health) return
+    voice.told = health
+    this.#deps.tell(module, runId, health, reason)
+  }
+
+  /** Silence only moves further away: a timer that is set already may stay. */
+  #schedule(voice: Voice): void {
+    const atMs = silentAtMs(this.#specOf(voice), voice.watch)
+    const nowMs = this.#deps.clock.now().monoMs
+    if (atMs === null || atMs <= nowMs || atMs >= this.#dueMs) return
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#dueMs = atMs
+    // What came meanwhile is read between the timer and setImmediate.
+    this.#timer = setTimeout(() => setImmediate(() => this.tick()), Math.ceil(atMs - nowMs))
+    this.#timer.unref()
+  }
+}
