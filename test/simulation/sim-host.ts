@@ -262,8 +262,9 @@ export class SimWorld implements World {
         })
       }),
     loadRuns: () => {
+      const { runs } = this.host
       const intents = recordsOf(this.store.loadChildren(), this.host.plan)
-      return [...new Map([...intents, ...this.host.runs.values()].map(run => [run.run_id, run])).values()]
+      return [...runs.values(), ...intents.filter(run => !runs.has(run.run_id))]
     },
     saveRun: (record: RunRecord) =>
       this.#call(() => void this.host.runs.set(record.run_id, structuredClone(record))),
