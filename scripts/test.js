@@ -85,7 +85,17 @@ async function runFile(file) {
   const ended = isPython
     ? await runChild(
         'python3',
-        ['-m', 'unittest', 'discover', '-v', '-s', dirname(file), '-p', basename(file)],
+        [
+          '-m',
+          'unittest',
+          'discover',
+          '-v',
+          '-s',
+          dirname(file),
+          '-p',
+          basename(file),
+          ...above(dirname(file)),
+        ],
         {},
       )
     : await runChild(node, [...NODE_ARGS, file], { MARK_TEST_LOG: log })
@@ -98,6 +108,11 @@ async function runFile(file) {
     tests.push(failure(`the file ended with ${code}`, output))
   }
   return { file, tests, tookMs }
+}
+
+/** Tests that are a package are found from the directory above it. */
+function above(dir) {
+  return existsSync(join(root, dir, '__init__.py')) ? ['-t', dirname(dir)] : []
 }
 
 /** Each file leads its own process group, so that one that hangs is ended with all it started there. */

@@ -1,6 +1,6 @@
-"""Tests run from a checkout: the package is found in ../src, installed or not."""
+"""Tests of the SDK beside them, whatever is installed."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
