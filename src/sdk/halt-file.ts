@@ -22,7 +22,7 @@ function rank(level: HaltLevel | null): number {
   return level === null ? -1 : LEVELS.indexOf(level)
 }
 
-function levelIn(file: string): HaltLevel | null {
+function levelIn(file: string, isFirst = true): HaltLevel | null {
   let fd: number | null = null
   try {
     fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -30,7 +30,10 @@ function levelIn(file: string): HaltLevel | null {
     const text = bytes.toString('utf8', 0, readSync(fd, bytes, 0, READ_BYTES, null)).trim()
     return LEVELS.includes(text) ? (text as HaltLevel) : 'halt'
   } catch (error) {
-    return fd === null && isAbsence(error) ? (isTripped(file) ? 'halt' : null) : 'halt'
+    if (fd !== null || !isAbsence(error)) return 'halt'
+    if (!isTripped(file)) return null
+    // It may have come between the two looks.
+    return isFirst ? levelIn(file, false) : 'halt'
   } finally {
     if (fd !== null) closeSync(fd)
   }
