@@ -12,6 +12,7 @@ import { loadLibc } from '../../src/host/libc.ts'
 import { isLive, statOf } from '../chaos/proc.ts'
 import { chanceFrom } from '../chaos/schedule.ts'
 import { FaultFleet, repetitions } from '../faults/fault-fleet.ts'
+import { markIsBack } from '../faults/kill-scenarios.ts'
 import { until } from './fleet.ts'
 
 const STROKES = repetitions(40, 1000)
@@ -104,7 +105,7 @@ async function trade(t: TestContext, locked: boolean, strokes: number): Promise<
     const refused = fleets.flatMap(fleet => fleet.events('start_refused')).length
     t.diagnostic(`seed ${SEED}, ${strokes} strokes, ${exchange.orders} holders, ${refused} refusals told`)
     for (const fleet of fleets) {
-      await fleet.armed()
+      await markIsBack(fleet)
       await fleet.tell('start', 'teea')
     }
     if (locked) await alone(fleets)
@@ -119,7 +120,13 @@ async function trade(t: TestContext, locked: boolean, strokes: number): Promise<
 async function strike(fleet: FaultFleet, what: number): Promise<void> {
   const look = fleet.look()
   const target =
-    what < 0.15 ? look.keeper : what < 0.2 ? look.daemon : what < 0.4 ? look.modules.get('teea')?.[0] : null
+    what < 0.15 && look.waiting.length > 0
+      ? look.keeper
+      : what < 0.2
+        ? look.daemon
+        : what < 0.4
+          ? look.modules.get('teea')?.[0]
+          : null
   if (target) return void process.kill(target.pid, 'SIGKILL')
   const verb = what < 0.7 ? 'start' : what < 0.8 ? 'reload' : what < 0.9 ? 'restart' : 'stop'
   // Refused, or its keeper was killed: both may be.

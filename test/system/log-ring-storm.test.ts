@@ -111,7 +111,10 @@ class Storm {
 
   read(isLate: boolean): void {
     const progress: Progress = { next: {}, end: {}, wrong: null }
-    const thread = new Worker(new URL(import.meta.url), { workerData: { logs: this.#logs, isLate } })
+    const thread = new Worker(new URL(import.meta.url), {
+      execArgv: [],
+      workerData: { logs: this.#logs, isLate },
+    })
     thread.on('message', told => Object.assign(progress, told))
     thread.on('error', error => Object.assign(progress, { wrong: String(error) }))
     this.threads.push(thread)
