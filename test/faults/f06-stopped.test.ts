@@ -49,14 +49,23 @@ async function healthy(fleet: FaultFleet): Promise<void> {
   )
 }
 
+/** A helper of a module's, such as its `sleep`, may be gone since it was seen. */
+function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
 /** Stops these, lets `meanwhile` happen, waits, and lets them go on. */
 async function standStill(pids: readonly number[], meanwhile: () => void = () => {}): Promise<void> {
-  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  for (const pid of pids) signal(pid, 'SIGSTOP')
   try {
     meanwhile()
     await sleep(STILL_MS)
   } finally {
-    for (const pid of pids) process.kill(pid, 'SIGCONT')
+    for (const pid of pids) signal(pid, 'SIGCONT')
   }
 }
 
