@@ -15,7 +15,7 @@ import { ROOT, requireNode } from './runtime.js'
 
 const AT_ONCE = 2
 const FOLDERS = ['test/simulation', 'test/system', 'src', 'test', 'scripts', 'bench', 'examples', 'python']
-const SLOW_PLACES = 'system|simulation|chaos|faults|contracts/log-ring'
+const SLOW_PLACES = 'system|simulation|chaos|faults|contracts/log-ring|sdk/persistent-map'
 const SLOW = new RegExp(`^(?:test/(?:${SLOW_PLACES})|test/package\\.test\\.ts$|examples/|python/)`)
 const REPORTER = join(dirname(fileURLToPath(import.meta.url)), 'test-reporter.js')
 const NODE_ARGS = ['--disable-warning=ExperimentalWarning', `--test-reporter=${REPORTER}`]

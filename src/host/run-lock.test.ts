@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { loadLibc } from './libc.ts'
 import { readStat } from './proc.ts'
-import { describe, type HeldLock, type LockAnswer, lockOwner, takeRunLock } from './run-lock.ts'
+import { describe, type HeldLock, isOfFleet, type LockAnswer, lockOwner, takeRunLock } from './run-lock.ts'
 
 const libc = loadLibc()
 const skip = libc === null ? 'koffi cannot be loaded here' : false
@@ -104,4 +104,15 @@ test('a record that was torn costs its words, not the lock', { skip }, () => {
   const next = take(directories, 5000) as HeldLock
   assert.equal(next.fence, 5000)
   next.close()
+})
+
+test('a fleet knows its own lock by whatever path it is reached', { skip }, () => {
+  const directories = place()
+  const link = join(root, 'link')
+  symlinkSync(root, link)
+  const lock = take(directories, 1000, { ...RUN, fleet: root }) as HeldLock
+  const owner = lockOwner('kraken:main', libc, directories)
+  assert.ok(owner && isOfFleet(owner, link))
+  assert.equal(isOfFleet(owner, tmpdir()), false)
+  lock.close()
 })

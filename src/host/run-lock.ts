@@ -15,6 +15,7 @@ import {
   mkdirSync,
   openSync,
   readSync,
+  statSync,
   writeSync,
 } from 'node:fs'
 import { hostname } from 'node:os'
@@ -100,6 +101,16 @@ export function lockOwner(
     return errnoOf(error) === 'ENOENT' ? null : NOBODY_KNOWN
   } finally {
     if (fd !== null) closeSync(fd)
+  }
+}
+
+/** Is the holder of the fleet in this state directory, by whatever path it is reached? */
+export function isOfFleet(owner: LockOwner, stateDir: string): boolean {
+  try {
+    const [theirs, ours] = [statSync(owner.fleet), statSync(stateDir)]
+    return theirs.dev === ours.dev && theirs.ino === ours.ino
+  } catch {
+    return false
   }
 }
 

@@ -9,7 +9,7 @@ import { allSettled } from '../../core/settle.ts'
 import { withDependencies } from '../../core/chain.ts'
 import { knownIn, resolveTargets } from '../../core/targets.ts'
 import { loadLibc } from '../../host/libc.ts'
-import { describe, lockOwner } from '../../host/run-lock.ts'
+import { describe, isOfFleet, lockOwner } from '../../host/run-lock.ts'
 import type { CliContext } from '../context.ts'
 import { requireKeeper } from '../fleet.ts'
 import type { Waited } from '../follow.ts'
@@ -86,7 +86,7 @@ function refuseHeldLocks(context: CliContext, plan: Plan, only: readonly string[
   for (const { name, lock } of plan.modules) {
     if (lock === null || (only !== null && !wanted.has(name))) continue
     const owner = lockOwner(lock, loadLibc())
-    if (owner === null || owner.fleet === context.stateDir().dir) continue
+    if (owner === null || isOfFleet(owner, context.stateDir().dir)) continue
     throw new MarkError(
       'MARK_LOCK_HELD',
       `${name} may not start: the lock ${lock} is held by ${describe(owner)}.`,

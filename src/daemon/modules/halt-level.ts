@@ -2,12 +2,12 @@
  * How far a module is to stop trading: the strictest of the kills that cover it and of what its halt file
  * says. What is there and cannot be read means halt.
  */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HaltLevel } from '../../contract/module.ts'
 import { covers } from '../../core/kill.ts'
 import type { Plan } from '../../core/plan.ts'
 import type { KillView } from '../../core/view.ts'
+import { readRegularFile } from '../../host/atomic-file.ts'
 import type { StateDir } from '../../host/state-dir.ts'
 
 export interface Halt {
@@ -44,8 +44,8 @@ export function haltOfFiles(state: Pick<StateDir, 'haltDir' | 'killFile'>, modul
 /** null: not there; '': there, and not to be read. */
 function contents(path: string): string | null {
   try {
-    return readFileSync(path, 'utf8').trim()
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? null : ''
+    return readRegularFile(path)?.toString('utf8').trim() ?? null
+  } catch {
+    return ''
   }
 }
