@@ -12,6 +12,8 @@ import { errnoOf } from './shortage.ts'
 export interface Connection {
   /** Sends one JSON line. false (and closed) when more than 16 MB wait for a slow reader, or when closed. */
   send(value: unknown): boolean
+  /** As `send` for each, written as one. */
+  sendAll(values: readonly unknown[]): boolean
   /** Starts reading; lines come without their newline. */
   onLine(callback: (line: string) => void): void
   onClose(callback: () => void): void
@@ -224,14 +226,17 @@ function wrap(socket: Socket, maxLineBytes: number): Connection {
     if (pendingBytes > maxLineBytes) socket.destroy()
   }
 
+  const sendAll = (values: readonly unknown[]): boolean => {
+    if (socket.destroyed || !socket.writable) return false
+    socket.write(values.map(value => `${JSON.stringify(value)}\n`).join(''))
+    if (socket.writableLength <= QUEUE_MAX_BYTES) return true
+    socket.destroy()
+    return false
+  }
+
   return {
-    send(value) {
-      if (socket.destroyed || !socket.writable) return false
-      socket.write(`${JSON.stringify(value)}\n`)
-      if (socket.writableLength <= QUEUE_MAX_BYTES) return true
-      socket.destroy()
-      return false
-    },
+    send: value => sendAll([value]),
+    sendAll,
     onLine(callback) {
       socket.on('data', (chunk: Buffer) => take(chunk, callback))
     },

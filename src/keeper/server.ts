@@ -11,6 +11,11 @@ import type { Engine } from './engine.ts'
 import { fleetHead, fleetView, viewOf } from './fleet-view.ts'
 import type { Watcher } from '../core/world.ts'
 
+/**
+ * Pushes wait for one another this long: while hundreds of modules start or end, the processor is theirs.
+ */
+const PUSH_WITHIN_MS = 5
+
 export interface Daemonwards {
   /** The daemon said hello on a connection: it has written down all it saw. */
   hello(pid: number): void
@@ -64,7 +69,7 @@ export class KeeperServer implements Watcher {
   #flushSoon(): void {
     if (this.#watching.size === 0 || this.#isFlushDue) return
     this.#isFlushDue = true
-    setImmediate(() => this.#flush())
+    setTimeout(() => this.#flush(), PUSH_WITHIN_MS)
   }
 
   /** What happened, then what became of it: each module once, as it is now. */
@@ -82,7 +87,7 @@ export class KeeperServer implements Watcher {
     }
     this.#changed.clear()
     this.#isFleetChanged = false
-    for (const push of pushes) for (const connection of this.#watching) connection.send(push)
+    if (pushes.length > 0) for (const connection of this.#watching) connection.sendAll(pushes)
   }
 
   /** null: it is what was told last. */
