@@ -80,6 +80,7 @@ export class Daemon {
     )
     this.#book = new RunBook(runId => this.#archive.ask('startOffset', runId))
     const libc = loadLibc()
+    libc?.takeTurns()
     this.#witness = libc && new Witness({ libc, state, clock, report: say })
     if (!libc) say('no pidfds here: an exit while the keeper is away may stay unknown')
     this.#verdicts = new RunVerdicts((...found) => this.#tell(...found))

@@ -11,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { constants, release, tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { MarkError } from '../core/errors.ts'
@@ -23,8 +23,8 @@ const libc = loadLibc()!
 const dir = mkdtempSync(join(tmpdir(), 'libc-'))
 after(() => rmSync(dir, { recursive: true, force: true }))
 
-const [major = 0, minor = 0] = release().split('.').map(Number)
-const tellsExits = major > 6 || (major === 6 && minor >= 15)
+const { tellsExits } = libc
+const SCHED_BATCH = 3
 
 function openFds(): number {
   return readdirSync('/proc/self/fd').length
@@ -46,6 +46,16 @@ function listen(fd: number, take: (text: string) => boolean): Promise<void> {
 }
 
 test('koffi can be loaded here', () => assert.ok(loadLibc()))
+
+test('who takes turns pushes nobody aside, and neither does what it starts', () => {
+  const libcModule = new URL('./libc.ts', import.meta.url).href
+  const code = `const { loadLibc } = await import('${libcModule}')
+    const { execFileSync } = await import('node:child_process')
+    loadLibc().takeTurns()
+    console.log(execFileSync('cat', ['/proc/self/stat'], { encoding: 'utf8' }).split(' ')[40])`
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
+  assert.equal(said.trim(), String(SCHED_BATCH))
+})
 
 test('three hundred pidfds at once each fire once for their own process', async () => {
   const before = openFds()

@@ -5,7 +5,7 @@
  */
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { constants } from 'node:os'
+import { constants, release } from 'node:os'
 import type { Exit } from '../core/exit.ts'
 import { type FileCalls, fileCalls } from './libc-files.ts'
 import { type SocketCalls, socketCalls } from './libc-sockets.ts'
@@ -25,6 +25,8 @@ export interface ProcessCalls {
    * (any more).
    */
   reap(pid: number): Exit | 'alive' | null
+  /** Waits for its turn on the processor (SCHED_BATCH) instead of pushing in; what it starts does too. */
+  takeTurns(): void
 }
 
 export interface PidfdCalls {
@@ -37,6 +39,8 @@ export interface PidfdCalls {
   pidfdSignal(pidfd: number, signal: number, group: boolean): boolean
   /** How the process ended, once reaped (Linux >= 6.15); null when kernel or state does not tell. */
   pidfdExit(pidfd: number): Exit | null
+  /** The kernel tells such exits: none is lost by looking later. */
+  readonly tellsExits: boolean
 }
 
 export interface Libc extends ProcessCalls, PidfdCalls, SocketCalls, FileCalls, SpawnCalls {
@@ -59,7 +63,7 @@ export interface Without {
 export function loadLibc(without: Without = {}): Libc | null {
   try {
     const libc = createLibc(createRequire(import.meta.url)('koffi'))
-    return without.pidfdInfo ? { ...libc, pidfdExit: () => null } : libc
+    return without.pidfdInfo ? { ...libc, pidfdExit: () => null, tellsExits: false } : libc
   } catch {
     return null
   }
@@ -73,6 +77,8 @@ const WNOHANG = 1
 const F_SETFD = 2
 const FD_CLOEXEC = 1
 const PR_SET_CHILD_SUBREAPER = 36
+const SCHED_BATCH = 3
+const SCHED_PARAM_BYTES = 4
 // System calls above 402 have one number on every architecture.
 const SYS_PIDFD_SEND_SIGNAL = 424
 const SYS_PIDFD_OPEN = 434
@@ -147,6 +153,7 @@ function processCalls(native: Native): ProcessCalls {
   const prctl = native.call('int prctl(int, long, long, long, long)')
   const fcntl = native.call('int fcntl(int, int, long)')
   const waitpid = native.call('int waitpid(int, void *, int)')
+  const schedule = native.call('int sched_setscheduler(int, int, void *)')
   const status = Buffer.alloc(4)
   return {
     setSubreaper() {
@@ -160,6 +167,10 @@ function processCalls(native: Native): ProcessCalls {
     },
     keepThroughExec(fd) {
       if (fcntl(fd, F_SETFD, 0) < 0) throw failure('fcntl', native.errno())
+    },
+    takeTurns() {
+      // Refused by some containers: then it is as urgent as everybody.
+      schedule(0, SCHED_BATCH, Buffer.alloc(SCHED_PARAM_BYTES))
     },
     reap(pid) {
       const result = waitpid(pid, status, WNOHANG)
@@ -191,6 +202,7 @@ function pidfdCalls(native: Native): PidfdCalls {
       if (result === errno.ESRCH) return false
       throw failure('pidfd_send_signal', result)
     },
+    tellsExits: kernelAtLeast(6, 15),
     pidfdExit(pidfd) {
       const info = Buffer.alloc(PIDFD_INFO_BYTES)
       info.writeBigUInt64LE(BigInt(PIDFD_INFO_EXIT))
@@ -199,4 +211,9 @@ function pidfdCalls(native: Native): PidfdCalls {
       return exitFromStatus(info.readInt32LE(PIDFD_INFO_EXIT_AT), 'pidfd')
     },
   }
+}
+
+function kernelAtLeast(major: number, minor: number): boolean {
+  const [ours = 0, oursMinor = 0] = release().split('.').map(Number)
+  return ours > major || (ours === major && oursMinor >= minor)
 }

@@ -119,12 +119,10 @@ export class Engine {
     this.afterTurn()
   }
 
-  /** All signals of a turn, once what asked for them is durable; true when there were any. */
+  /** All signals of a turn, once the memory of what they are for is durable; true when there were any. */
   #sendSignals(): boolean {
     if (this.#signals.length === 0) return false
-    this.world.store.settle()
     this.save()
-    this.world.store.gather()
     for (const { name, run, signal } of this.#signals.splice(0)) {
       this.world.processes.signal(run, signal)
       this.#queue.push({ name, event: { kind: 'signalled' } })

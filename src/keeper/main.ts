@@ -3,8 +3,7 @@
  * keeper of another version in its own place; holds that lock for its whole life. Never ends on a shortage;
  * when it does end, the kernel starts its successor.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { rmSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { DAEMON } from '../core/child-name.ts'
@@ -17,16 +16,19 @@ import { watchKillFile } from '../host/kill-file.ts'
 import { loadLibc } from '../host/libc.ts'
 import { shieldFromOom } from '../host/oom-score.ts'
 import { endWaiters, lockHolder } from '../host/lock-holder.ts'
+import { daemonArgv, daemonMain, ownEnvironment, successorArgv, version } from '../host/own-program.ts'
 import { argvOf } from '../host/proc-argv.ts'
 import { prove } from '../host/prove-version.ts'
+import { RehearsalStage } from '../host/rehearsal-stage.ts'
 import type { StateDir } from '../host/state-dir.ts'
 import { Keeper } from './keeper.ts'
 import { LinuxWorld } from '../host/linux-world.ts'
 import { KeeperServer } from './server.ts'
 import { SystemdNotifier } from '../host/systemd.ts'
 import { hasUpCall } from '../host/up-call.ts'
-import { Successor } from './successor.ts'
+import { Successor } from '../host/successor.ts'
 import { UpgradeInPlace } from '../host/upgrade-in-place.ts'
+import { rehearseOnceStarted } from './rehearsal.ts'
 import { upgradesOf } from './upgrade.ts'
 
 /** A keeper that was started for a call that never came ends after this long. */
@@ -58,7 +60,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
   libc?.setSubreaper()
   shieldFromOom(process.env)
   const failpoints = takeFailpoints(process.env)
-  const environment = ownEnvironment()
+  const environment = ownEnvironment(process.env)
   const given = { cwd: state.dir, env: environment, logFile: state.keeperLog }
   const successor = new Successor(successorArgv(state), given)
   // Armed before anything else: from here on a death has an heir. That of the keeper before goes then.
@@ -91,6 +93,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
   server.serve(keeper.engine, { hello: () => keeper.settleDoubts(), left: () => {} })
   settleInTime(keeper, world)
   await server.listen(state.keeperSocket)
+  rehearseOnceStarted(keeper.engine, () => new RehearsalStage(state.socketDir, world))
   systemd.ready(`keeps the fleet of ${state.dir}`)
   setTimeout(() => keeper.idle && leave(), IDLE_EXIT_MS).unref()
   // A keeper that is killed would never save what it compiled, and its successor would compile it anew.
@@ -133,38 +136,6 @@ function replaceDaemon(keeper: Keeper, state: StateDir, bornMs: number): void {
 function settleInTime(keeper: Keeper, world: LinuxWorld): void {
   const untilMs = keeper.doubtsUntilMs
   if (untilMs !== null) setTimeout(() => keeper.settleDoubts(), Math.max(0, untilMs - world.now().monoMs))
-}
-
-function successorArgv(state: StateDir): [string, ...string[]] {
-  return [
-    'flock',
-    '-F',
-    state.keeperLock,
-    process.execPath,
-    fileURLToPath(import.meta.url),
-    '--state-dir',
-    state.dir,
-  ]
-}
-
-function daemonArgv(state: StateDir): string[] {
-  return [process.execPath, daemonMain(), '--state-dir', state.dir]
-}
-
-function daemonMain(): string {
-  const source = new URL('../daemon/main.ts', import.meta.url)
-  return fileURLToPath(existsSync(source) ? source : new URL('../daemon/main.js', import.meta.url))
-}
-
-function ownEnvironment(): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  )
-}
-
-function version(): string {
-  const file = fileURLToPath(new URL('../../package.json', import.meta.url))
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
 
 function fail(why: string): never {

@@ -3,7 +3,7 @@
  * this keeper dies, of anything, the kernel starts it. Re-armed when it is killed; disarmed before the keeper
  * leaves on purpose.
  */
-import { type Launched, launchDetached } from '../host/launch.ts'
+import { type Launched, launchDetached } from './launch.ts'
 
 const REARM_MS = 100
 
