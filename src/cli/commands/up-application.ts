@@ -3,6 +3,7 @@
  * A refused first call leaves nothing behind.
  */
 import { readDisk } from '../disk.ts'
+import { MarkError } from '../../core/errors.ts'
 import type { Change, Plan } from '../../core/plan.ts'
 import { type Settled, upSettled } from '../../core/settle.ts'
 import { logicalSize } from '../../host/log-file.ts'
@@ -12,6 +13,8 @@ import { ensureKeeper, findKeeper } from '../keeper-start.ts'
 import { callerSecrets } from '../load-plan.ts'
 import { visibleCell } from '../visible.ts'
 import { takeDown } from './down.ts'
+
+const ATTEMPTS = 3
 
 /** The keeper's answer to `apply`. */
 interface Applied {
@@ -36,12 +39,24 @@ export interface Application {
   settled(name: string): Settled
 }
 
-export async function apply(
-  context: CliContext,
-  plan: Plan,
-  only: readonly string[] | null,
-  atomic: boolean,
-): Promise<Application> {
+/**
+ * A keeper that is killed before it answers has a successor, which is asked again: the same plan changes
+ * nothing twice.
+ */
+export async function apply(...call: Call): Promise<Application> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await applyOnce(...call)
+    } catch (error) {
+      const isGone = error instanceof MarkError && error.code === 'MARK_NOT_RUNNING'
+      if (!isGone || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+type Call = [context: CliContext, plan: Plan, only: readonly string[] | null, atomic: boolean]
+
+async function applyOnce(...[context, plan, only, atomic]: Call): Promise<Application> {
   const existing = await findKeeper(context)
   const wasOpen = existing !== null || readDisk(context.stateDir()).children?.open === true
   const keeper = existing ?? (await ensureKeeper(context))
