@@ -84,7 +84,12 @@ export class Daemon {
     if (!libc) say('no pidfds here: an exit while the keeper is away may stay unknown')
     this.#verdicts = new RunVerdicts((...found) => this.#tell(...found))
     this.#voices = this.#makeVoices()
-    this.#modules = new ModuleServers({ state, clock, libc, voices: this.#voices, say })
+    this.#modules = new ModuleServers({
+      ...{ state, clock, libc, voices: this.#voices, say },
+      happened: (runId, { kind, data }) => {
+        this.#link.ask({ ask: 'noted', run_id: runId, kind, data }).catch(() => {}) // It is gone with the keeper.
+      },
+    })
     this.#places = new ExecPlaces(state, options.credentialsDir)
     this.#prober = this.#makeProber()
     this.#sampler = new Sampler(clock, module => [

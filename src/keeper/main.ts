@@ -3,7 +3,7 @@
  * keeper of another version in its own place; holds that lock for its whole life. Never ends on a shortage;
  * when it does end, the kernel starts its successor.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
@@ -17,6 +17,7 @@ import { watchKillFile } from '../host/kill-file.ts'
 import { loadLibc } from '../host/libc.ts'
 import { shieldFromOom } from '../host/oom-score.ts'
 import { endWaiters, lockHolder } from '../host/lock-holder.ts'
+import { definedIn, ownProgram, ownVersion } from '../host/own-program.ts'
 import { argvOf } from '../host/proc-argv.ts'
 import { prove } from '../host/prove-version.ts'
 import type { StateDir } from '../host/state-dir.ts'
@@ -32,6 +33,7 @@ import { upgradesOf } from './upgrade.ts'
 /** A keeper that was started for a call that never came ends after this long. */
 const IDLE_EXIT_MS = 60_000
 const FLUSH_CACHE_MS = 10_000
+const DAEMON_PROGRAM = 'daemon/main'
 
 const { values } = parseArgs({
   options: {
@@ -44,7 +46,7 @@ const { values } = parseArgs({
   },
 })
 const dir = values['state-dir'] ?? fail('--state-dir is missing')
-if (values.probe) process.exit(prove(dir, version(), daemonMain()))
+if (values.probe) process.exit(prove(dir, ownVersion(), ownProgram(DAEMON_PROGRAM)[1]))
 await main(dir, values['no-successor'] === true)
 
 async function main(dir: string, alone: boolean): Promise<void> {
@@ -58,7 +60,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
   libc?.setSubreaper()
   shieldFromOom(process.env)
   const failpoints = takeFailpoints(process.env)
-  const environment = ownEnvironment()
+  const environment = definedIn(process.env)
   const given = { cwd: state.dir, env: environment, logFile: state.keeperLog }
   const successor = new Successor(successorArgv(state), given)
   // Armed before anything else: from here on a death has an heir. That of the keeper before goes then.
@@ -67,7 +69,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
   const systemd = new SystemdNotifier(libc, process.env)
   const server = new KeeperServer()
   const credentialsDir = process.env.CREDENTIALS_DIRECTORY
-  const world = failpoints(new LinuxWorld({ state, libc, version: version(), credentialsDir, leave }))
+  const world = failpoints(new LinuxWorld({ state, libc, version: ownVersion(), credentialsDir, leave }))
   process.on('SIGCHLD', () => world.childChanged())
   world.processes.others = () => successor.pids
   const bornMs = world.now().monoMs
@@ -148,23 +150,7 @@ function successorArgv(state: StateDir): [string, ...string[]] {
 }
 
 function daemonArgv(state: StateDir): string[] {
-  return [process.execPath, daemonMain(), '--state-dir', state.dir]
-}
-
-function daemonMain(): string {
-  const source = new URL('../daemon/main.ts', import.meta.url)
-  return fileURLToPath(existsSync(source) ? source : new URL('../daemon/main.js', import.meta.url))
-}
-
-function ownEnvironment(): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  )
-}
-
-function version(): string {
-  const file = fileURLToPath(new URL('../../package.json', import.meta.url))
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+  return [...ownProgram(DAEMON_PROGRAM), '--state-dir', state.dir]
 }
 
 function fail(why: string): never {

@@ -1,0 +1,21 @@
+/** Processes that MARK is made of: how each is started, from a checkout (.ts) as from what was built (.js). */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** `name`: a file below src or dist, without its extension. */
+export function ownProgram(name: string): [string, string] {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return [process.execPath, fileURLToPath(new URL(`../${name}.${extension}`, import.meta.url))]
+}
+
+export function ownVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+/** Without what is not set, as `spawn` wants it. */
+export function definedIn(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+}
