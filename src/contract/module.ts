@@ -66,7 +66,11 @@ export type ModuleMessage =
       readonly traceback?: string
     }
   /** Of MARK's own modules alone: what the journal is to hold. */
-  | { readonly type: 'event'; readonly kind: ModuleEventKind; readonly data: Readonly<Record<string, string>> }
+  | {
+      readonly type: 'event'
+      readonly kind: ModuleEventKind
+      readonly data: Readonly<Record<string, string>>
+    }
   /** Reserved: understood, and answered by nothing yet. */
   | { readonly type: 'request'; readonly id?: number; readonly ask?: string }
 
@@ -140,8 +144,7 @@ const integer: Take = value => (Number.isSafeInteger(value) ? value : undefined)
 const truth: Take = value => (typeof value === 'boolean' ? value : undefined)
 const version: Take = value => (value === MODULE_PROTOCOL ? value : undefined)
 const state: Take = value => ((TRADING_STATES as readonly unknown[]).includes(value) ? value : undefined)
-const eventKind: Take = value =>
-  (EVENT_KINDS as readonly unknown[]).includes(value) ? value : undefined
+const eventKind: Take = value => ((EVENT_KINDS as readonly unknown[]).includes(value) ? value : undefined)
 const cutText: Take = value => (typeof value === 'string' ? value.slice(0, TRACEBACK_MAX_CHARS) : undefined)
 
 const texts: Take = value => {

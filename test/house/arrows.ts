@@ -31,7 +31,12 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 const TEST_PACKAGES = ['fast-check', 'yaml', 'zod', 'hono', 'string-width']
 
 /** Parsed by hand so that no schema library enters the keeper or a module. */
-const NO_PACKAGES = ['src/contract/keeper.ts', 'src/contract/notify.ts', 'src/contract/module.ts', 'src/contract/module-topic.ts']
+const NO_PACKAGES = [
+  'src/contract/keeper.ts',
+  'src/contract/notify.ts',
+  'src/contract/module.ts',
+  'src/contract/module-topic.ts',
+]
 
 function folderOf(path: string): string {
   return path.split('/')[1] ?? ''

@@ -19,7 +19,10 @@ test('frames up to the bound pass, however they are cut, and a larger one is see
       let isAllowed = true
       for (let at = 0; at < bytes.length && isAllowed; at += piece)
         isAllowed = guard.take(bytes.subarray(at, at + piece))
-      assert.equal(isAllowed, frames.every(size => size <= 200))
+      assert.equal(
+        isAllowed,
+        frames.every(size => size <= 200),
+      )
     }),
   )
 })

@@ -34,7 +34,8 @@ export class FrameGuard {
       return true
     }
     this.#length += (byte & 0x7f) * 128 ** this.#lengthBytes++
-    if (this.#length > this.#maxBytes || (byte >= 0x80 && this.#lengthBytes === LENGTH_BYTES_MAX)) return false
+    if (this.#length > this.#maxBytes || (byte >= 0x80 && this.#lengthBytes === LENGTH_BYTES_MAX))
+      return false
     if (byte >= 0x80) return true
     this.#skip = this.#length
     this.#lengthBytes = -1

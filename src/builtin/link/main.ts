@@ -35,7 +35,8 @@ const broker = await Broker.open({
   wallMs: Date.now,
 })
 const server = await listenUnix(path, socket => broker.take(socket))
-const port = settings.listen === null ? null : new Port(settings.listen, socket => broker.take(socket), troubled)
+const port =
+  settings.listen === null ? null : new Port(settings.listen, socket => broker.take(socket), troubled)
 log(`listens on ${path}${settings.listen === null ? '' : ` and ${settings.listen}`}`)
 voice.stand({ type: 'ready' })
 notify('READY=1')

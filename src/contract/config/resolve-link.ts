@@ -46,12 +46,7 @@ export function resolveLink(
   return { plan, spec: null }
 }
 
-function ownBroker(
-  scope: Scope,
-  settings: LinkSettings,
-  root: string,
-  argv: readonly string[],
-): ModuleSpec {
+function ownBroker(scope: Scope, settings: LinkSettings, root: string, argv: readonly string[]): ModuleSpec {
   if (scope.moduleNames.includes(LINK)) {
     const message = '`link` is the name of the module that `link:` adds'
     problemAtKey(scope, ['modules', LINK], message, 'give this module another name')
@@ -85,7 +80,10 @@ function publishFault(scope: Scope, filter: string): Fault {
 function subscribeFault(filter: string): Fault {
   const first = filter.split('/')[0] ?? ''
   if (!['request', 'reply', 'mark'].includes(first) && !first.startsWith('$')) return null
-  return [`nobody is granted \`${first}/\``, 'a module hears what is sent to it, and presence, without a grant']
+  return [
+    `nobody is granted \`${first}/\``,
+    'a module hears what is sent to it, and presence, without a grant',
+  ]
 }
 
 function isPort(address: string): boolean {

@@ -32,5 +32,7 @@ export const linkSchema = z.strictObject({
       'a broker such as mqtts://mq.example:8883, without a name or password in it',
     )
     .optional()
-    .describe("A broker elsewhere, instead of MARK's own. What `publish` and `subscribe` say, it must enforce."),
+    .describe(
+      "A broker elsewhere, instead of MARK's own. What `publish` and `subscribe` say, it must enforce.",
+    ),
 })
