@@ -6,7 +6,14 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
-import { Aedes, type Client, type ConnectPacket, type PublishPacket, type Subscription } from 'aedes'
+import {
+  Aedes,
+  type AedesPublishPacket,
+  type Client,
+  type ConnectPacket,
+  type PublishPacket,
+  type Subscription,
+} from 'aedes'
 import { passwordOf } from '../../host/link-access.ts'
 import { type Grants, Permissions } from './permissions.ts'
 import { Presence } from './presence.ts'
@@ -71,8 +78,7 @@ export class Broker {
       },
       authorizePublish: (client, packet, done) => this.#admit(client, packet, done),
       authorizeSubscribe: (client, asked, done) => done(null, this.#allowed(client, asked)),
-      authorizeForward: (client, packet) =>
-        this.#permissions.mayReceive(this.#nameOf(client), packet.topic) ? packet : null,
+      authorizeForward: (client, packet) => this.#forwarded(client, packet),
       published: (packet, client, done) => {
         done()
         if (client && packet.qos !== 2) this.#turnstile.passed(client)
@@ -165,6 +171,13 @@ export class Broker {
   #pass(client: Client, packet: PublishPacket, done: (error: null) => void): void {
     done(null)
     if (packet.qos === 2) this.#turnstile.passed(client)
+  }
+
+  /** Never with QoS 2: aedes would send it also to those who asked for less. */
+  #forwarded(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
+    if (!this.#permissions.mayReceive(this.#nameOf(client), packet.topic)) return null
+    if (packet.qos === 2) packet.qos = 1
+    return packet
   }
 
   #allowed(client: Client, asked: Subscription): Subscription | null {
