@@ -113,7 +113,7 @@ export interface FleetEvent {
 export type ModuleEventKind = 'link_client' | 'link_refused'
 
 export type EventKind =
-  | ModuleEventKind // data: client, what (connected, lost, ...), reason, left_out (events of this kind not told)
+  | ModuleEventKind // data: client, what (here, gone, publish, ...), topic, reason, or left_out
   | 'keeper_started' // data: pid, version, adopted (count), boot (true after a reboot or `up`)
   | 'keeper_stopped'
   | 'upgraded' // data: from, to, by; the same process goes on as another version

@@ -87,7 +87,8 @@ export class Daemon {
     this.#modules = new ModuleServers({
       ...{ state, clock, libc, voices: this.#voices, say },
       happened: (runId, { kind, data }) => {
-        this.#link.ask({ ask: 'noted', run_id: runId, kind, data }).catch(() => {}) // It is gone with the keeper.
+        // Where the keeper is away it is lost: news of the link, and no state.
+        this.#link.ask({ ask: 'noted', run_id: runId, kind, data }).catch(() => {})
       },
     })
     this.#places = new ExecPlaces(state, options.credentialsDir)

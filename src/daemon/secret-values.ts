@@ -1,8 +1,8 @@
 /**
  * The values of secrets that the daemon can know, so that the archive and the API can mask them: from the
  * caller's environment as the keeper kept it, from files and credentials whatever the mode, and from what
- * looks like a secret in env files and `environment:`, and the modules' passwords of the link. Runs no program: values of `exec` sources are not
- * among them. Never throws; a source that cannot be read now is left out.
+ * looks like a secret in env files and `environment:`; and the passwords of the link. Runs no program: values
+ * of `exec` sources are not among them. Never throws; a source that cannot be read now is left out.
  */
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { readEnvFile, readSecretsEnv, resolveSecret, type Variables } from '../host/environment.ts'

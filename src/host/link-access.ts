@@ -17,7 +17,10 @@ type Places = Pick<StateDir, 'linkKey' | 'socketDir'>
 
 const KEY_BYTES = 32
 
-/** Nothing where there is no `link:`; MARK's own broker is told where its key lies. With a broker elsewhere the password is the user's to give. */
+/**
+ * Nothing where there is no `link:`. MARK's own broker is told where its key lies; of a broker elsewhere the
+ * password is the user's to give.
+ */
 export function linkVariables(plan: Plan, module: string, state: Places): Record<string, string> {
   if (plan.link == null) return {}
   const { broker, listen } = plan.link

@@ -1,4 +1,4 @@
-/** Processes that MARK is made of: how each is started, from a checkout (.ts) as from what was built (.js). */
+/** Processes that MARK is made of: how each is started, in a checkout (.ts) as where it was built. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 

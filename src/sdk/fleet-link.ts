@@ -1,7 +1,7 @@
 /**
  * A module's end of the link (docs/link.md): publish, subscribe, request, serve. Promises: nothing blocks or
  * throws because the broker is away; it connects again by itself, says again what may have been lost, and
- * hands on each message once. Outside MARK, or without `link:`, it keeps and drops as if the broker were away.
+ * hands on each message once. Outside MARK, or without `link:`, it is as if the broker were away.
  */
 import { randomBytes } from 'node:crypto'
 import { isFilter, isRequestName, isTopic, matches } from '../contract/module-topic.ts'

@@ -153,7 +153,7 @@ for (const { does, ...given } of vectors.requests.ledger.cases) {
   })
 }
 
-test('ledger entries are read as the vectors have them; those whose time is not over are never given up', async () => {
+test('ledger entries are as the vectors have them; none whose time is not over is given up', async () => {
   const map = new Map<string, Json>(Object.entries(vectors.requests.ledger.entries))
   const ledger = new RequestLedger({
     get: key => map.get(key),

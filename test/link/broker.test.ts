@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { passwordOf } from '../../src/host/link-access.ts'
 import { LinkBench, until } from './link-bench.ts'
 
-test('whoever has no name, a wrong password or the password of another is refused and not heard', async () => {
+test('no name, a wrong password or the password of another: refused and not heard', async () => {
   await LinkBench.with(async bench => {
     const ear = await bench.raw('dani')
     await ear.subscribe('ticks/#')
@@ -69,7 +69,7 @@ test('what is not granted reaches nobody, costs nobody the connection, and is to
   })
 })
 
-test('requests and replies reach only whom they are for, also past a subscription to everything', async () => {
+test('requests and replies reach only whom they are for, whatever else is subscribed to', async () => {
   await LinkBench.with(async bench => {
     const luka = await bench.raw('luka')
     const teea = await bench.raw('teea')
@@ -90,7 +90,7 @@ test('requests and replies reach only whom they are for, also past a subscriptio
   })
 })
 
-test('messages of one client keep their order, whatever their QoS and whether they are retained', async () => {
+test('messages of one client keep their order, whatever their QoS, retained or not', async () => {
   await LinkBench.with(async bench => {
     const ear = await bench.raw('dani')
     await ear.subscribe('ticks/#')
@@ -117,7 +117,7 @@ test('in the first second nothing passes; who comes within it hears what was sai
   }, 400)
 })
 
-test('presence is told by the broker, kept, and is gone with the last connection; a will is as any message', async () => {
+test('presence is told by the broker, kept, and is gone with the last connection', async () => {
   await LinkBench.with(async bench => {
     const luka = await bench.raw('luka')
     await luka.subscribe('mark/presence/vida')
@@ -138,7 +138,7 @@ test('presence is told by the broker, kept, and is gone with the last connection
   })
 })
 
-test('of two connections with one client id the newer stays, and another module is never put out', async () => {
+test('of two connections with one client id the newer stays; no other module is put out', async () => {
   await LinkBench.with(async bench => {
     const vida = await bench.raw('vida', 'same')
     const dani = await bench.raw('dani', 'same')

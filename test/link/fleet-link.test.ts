@@ -19,7 +19,7 @@ function ledgerOf(map = new Map<string, Json>()): Ledger {
   }
 }
 
-test('what is published while there is no broker, before and after a kill, is heard once and in order', async () => {
+test('what is published while there is no broker is heard once and in order when there is', async () => {
   const bench = new LinkBench()
   await LinkBench.run(bench, async () => {
     const vida = bench.link('vida')
@@ -125,31 +125,30 @@ test('a request seen again gets the same reply, and is executed once', async () 
 
 test('begun before a crash is not executed again: unknown, or what `recover` found out', async () => {
   await LinkBench.with(async bench => {
-    const begun = (): Ledger => ledgerOf(new Map([['crashed', { state: 'begun', expires: 1 }]]))
+    const begun = (id: string): Ledger => ledgerOf(new Map([[id, { state: 'begun', expires: 1 }]]))
     const dani = await bench.raw('dani')
     await dani.subscribe('reply/dani/+')
-    const order = JSON.stringify({ v: 1, id: 'crashed', ts: 1, expires: 1, data: 'buy' })
-    const replies = async (): Promise<string> => {
-      const before = dani.texts().length
+    const answerTo = async (id: string): Promise<string> => {
+      const answers = (): string[] => dani.texts().filter(text => text.includes(id))
       await until('it is answered', () => {
-        dani.publish('request/teea/order/dani', order)
-        return dani.texts().length > before
+        dani.publish('request/teea/order/dani', JSON.stringify({ v: 1, id, ts: 1, expires: 1, data: 'buy' }))
+        return answers().length > 1
       })
-      return dani.texts().at(-1) ?? ''
+      assert.equal(new Set(answers()).size, 1)
+      return answers()[0] ?? ''
     }
     const never = (): Json => assert.fail('executed twice')
     const first = bench.link('teea')
-    first.serve('order', never, { ledger: begun() })
-    assert.match(await replies(), /"unknown"/)
+    first.serve('order', never, { ledger: begun('A1') })
+    assert.match(await answerTo('A1'), /"unknown"/)
     await first.close()
     const asked: Json[] = []
     const recover = (data: Json): Json => {
       asked.push(data)
       return 'it was filled'
     }
-    bench.link('teea').serve('order', never, { ledger: begun(), recover })
-    assert.match(await replies(), /it was filled/)
-    assert.match(await replies(), /it was filled/)
+    bench.link('teea').serve('order', never, { ledger: begun('A2'), recover })
+    assert.match(await answerTo('A2'), /it was filled/)
     assert.deepEqual(asked, ['buy'])
   })
 })

@@ -1,6 +1,6 @@
 /**
- * A broker in this process on real sockets, and what speaks to it: SDK links, stock clients, raw bytes. All of
- * it ends with the test. Waits for conditions with a deadline, never for time.
+ * A broker in this process on real sockets, and what speaks to it: SDK links, stock clients, raw bytes. All
+ * of it ends with the test. Waits for conditions with a deadline, never for time.
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'

@@ -42,6 +42,26 @@ test('the SDK speaks and mosquitto_sub hears the envelopes, retained ones first'
   })
 })
 
+test('the last will of a client is let through as a message of it is, and no other', { skip }, async () => {
+  await LinkBench.with(async bench => {
+    const ear = await bench.raw('roko')
+    await ear.subscribe('signals/+')
+    for (const username of ['vida', 'dani']) {
+      const will = ['--will-topic', 'signals/a', '--will-payload', `will of ${username}`, '--will-qos', '1']
+      const sub = bench.stock('sub', username, '-t', `reply/${username}/+`, ...will)
+      await until('it is there', () =>
+        bench.events.some(event => event.client === username && event.what === 'here'),
+      )
+      sub.child.kill('SIGKILL')
+      await until('it is gone', () =>
+        bench.events.some(event => event.client === username && event.what === 'gone'),
+      )
+    }
+    await until('the will that is granted came', () => ear.texts().length > 0)
+    assert.deepEqual(ear.texts(), ['will of dani'])
+  })
+})
+
 test('a wrong password ends mosquitto_pub with its own error, and nothing is heard', { skip }, async () => {
   await LinkBench.with(async bench => {
     const luka = await bench.raw('luka')

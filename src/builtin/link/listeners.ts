@@ -1,7 +1,7 @@
 /**
  * The doors of the broker: its unix socket, which every account of the host may reach because a password
- * protects it, and a port of loopback where one is asked for. A port that is taken is tried again each second;
- * the unix socket works meanwhile.
+ * protects it, and a port of loopback where one is asked for. A port that is taken is tried again each
+ * second; the unix socket works meanwhile.
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
