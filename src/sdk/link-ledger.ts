@@ -33,6 +33,8 @@ export function decide({ ledger, running, expired, recover }: Case): Deed {
 }
 
 const KEEP_MS = 86_400_000
+/** Whoever asked may be slow to notice that time is over: until then a repetition must find its entry. */
+const LATE_MS = 60_000
 export const ENTRIES_MAX = 100_000
 
 export class RequestLedger {
@@ -52,7 +54,7 @@ export class RequestLedger {
     await this.#map.set(id, entry as unknown as Json, { durable: true })
   }
 
-  /** Whether there is room for one more. Entries whose time is not over are never given up. */
+  /** Whether there is room for one more. Entries that may be asked for again are never given up. */
   makeRoom(nowMs: number): boolean {
     const isFull = this.#map.size >= ENTRIES_MAX
     if (nowMs - this.#prunedAtMs < (isFull ? 1000 : 60_000)) return !isFull
@@ -60,7 +62,7 @@ export class RequestLedger {
     let over = this.#map.size - ENTRIES_MAX * 0.9
     for (const [id, value] of this.#map.entries()) {
       const entry = entryOf(value)
-      if (entry === null || entry.expires >= nowMs) continue
+      if (entry === null || entry.expires + LATE_MS >= nowMs) continue
       if (entry.expires + KEEP_MS >= nowMs && !(isFull && over > 0)) continue
       this.#map.delete(id)
       over--
