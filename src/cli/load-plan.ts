@@ -7,6 +7,7 @@ import { MarkError } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
 import { peekChecked } from '../host/atomic-file.ts'
 import { configFiles } from '../host/config-files.ts'
+import { ownProgram } from '../host/own-program.ts'
 import type { CliContext } from './context.ts'
 
 export interface PlanFlags {
@@ -46,6 +47,7 @@ export async function loadPlan(context: CliContext, options: LoadOptions = {}): 
     flags: options.flags ?? {},
     previous,
     refreshEnv: options.refreshEnv === true,
+    linkArgv: ownProgram('builtin/link/main'),
   })
   const count = warnings.length === 1 ? '1 warning' : `${warnings.length} warnings`
   const warning =

@@ -6,7 +6,7 @@
  */
 import { type ErrorBody, MarkError } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
-import type { FleetEvent, Health, ModuleView, StatusDocument } from '../core/view.ts'
+import type { FleetEvent, Health, ModuleEventKind, ModuleView, StatusDocument } from '../core/view.ts'
 
 /** A plan of several hundred modules fits; nothing longer is read. */
 export const LINE_MAX_BYTES = 8 * 1024 * 1024
@@ -79,6 +79,13 @@ export type Ask =
       readonly found: 'ready' | 'unready' | Health
       readonly reason: string
     }
+  /** Daemon only: what one of MARK's own modules says that happened, for the journal. */
+  | {
+      readonly ask: 'noted'
+      readonly run_id: string
+      readonly kind: ModuleEventKind
+      readonly data: Readonly<Record<string, unknown>>
+    }
   /** Daemon only, first after connecting: its version. All exits it saw are in runs/<run_id>.exit by now. */
   | { readonly ask: 'hello'; readonly pid: number; readonly version: string }
   /** Daemon only: the archive holds every event up to `seq`, so older journal segments may go. */
@@ -116,6 +123,7 @@ const ASKS: ReadonlySet<string> = new Set<Ask['ask']>([
   'kill',
   'release',
   'probed',
+  'noted',
   'hello',
   'archived',
   'watch',
@@ -176,6 +184,7 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
   },
   release: { kill_id: text, reason: text, by: text },
   probed: { module: text, run_id: text, found: value => FOUND.has(value), reason: text },
+  noted: { run_id: text, kind: text, data: object },
   archived: { seq: value => Number.isSafeInteger(value) },
   hello: { pid: value => Number.isSafeInteger(value), version: text },
 }

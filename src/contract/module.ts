@@ -4,6 +4,7 @@
  * and types that are newer than this version are left out. Parsed by hand: no schema library enters an SDK.
  * Never throws: the other side may be anything.
  */
+import type { ModuleEventKind } from '../core/view.ts'
 
 export const MODULE_PROTOCOL = 1
 /** With its newline. */
@@ -12,6 +13,7 @@ export const MODULE_LINE_MAX_BYTES = 65_536
 export const TRACEBACK_MAX_CHARS = 32_768
 
 export const TRADING_STATES = ['starting', 'catching_up', 'trading', 'paused', 'stopped'] as const
+const EVENT_KINDS = ['link_client', 'link_refused'] as const satisfies readonly ModuleEventKind[]
 export type TradingState = (typeof TRADING_STATES)[number]
 export type HaltLevel = 'pause' | 'halt' | 'flatten'
 
@@ -62,6 +64,12 @@ export type ModuleMessage =
       readonly type: 'crash'
       readonly error: { readonly type?: string; readonly message?: string }
       readonly traceback?: string
+    }
+  /** Of MARK's own modules alone: what the journal is to hold. */
+  | {
+      readonly type: 'event'
+      readonly kind: ModuleEventKind
+      readonly data: Readonly<Record<string, string>>
     }
   /** Reserved: understood, and answered by nothing yet. */
   | { readonly type: 'request'; readonly id?: number; readonly ask?: string }
@@ -136,6 +144,7 @@ const integer: Take = value => (Number.isSafeInteger(value) ? value : undefined)
 const truth: Take = value => (typeof value === 'boolean' ? value : undefined)
 const version: Take = value => (value === MODULE_PROTOCOL ? value : undefined)
 const state: Take = value => ((TRADING_STATES as readonly unknown[]).includes(value) ? value : undefined)
+const eventKind: Take = value => ((EVENT_KINDS as readonly unknown[]).includes(value) ? value : undefined)
 const cutText: Take = value => (typeof value === 'string' ? value.slice(0, TRACEBACK_MAX_CHARS) : undefined)
 
 const texts: Take = value => {
@@ -203,6 +212,7 @@ const SHAPES: ReadonlyMap<string, Readonly<Record<string, Field>>> = new Map(
       error: needs(object({ type: may(text), message: may(text) })),
       traceback: may(cutText),
     },
+    event: { kind: needs(eventKind), data: needs(texts) },
     request: { id: may(number), ask: may(text) },
   }),
 )

@@ -22,8 +22,15 @@ const PHRASES: Readonly<Partial<Record<FleetEvent['kind'], (data: Data) => strin
     `${text(data.id)} ${text(data.level)} of ${text(data.scope)} by ${text(data.by)}${because(data)}`,
   released: data => `${text(data.id)} by ${text(data.by)}${because(data)}`,
   status: data => text(data.text),
+  link_client: data => clientPhrase(data, `${text(data.client)} ${text(data.what)}`),
+  link_refused: data => clientPhrase(data, `${text(data.client ?? '?')}: ${text(data.what)}`),
   upgraded: data => `${text(data.from)} -> ${text(data.to)} by ${text(data.by)}`,
   upgrade_refused: data => `${text(data.from)} -> ${text(data.to)} by ${text(data.by)}${because(data)}`,
+}
+
+function clientPhrase(data: Data, said: string): string {
+  if (data.left_out !== undefined) return `${text(data.left_out)} more were left out`
+  return `${said}${data.topic === undefined ? '' : ` ${text(data.topic)}`}${because(data)}`
 }
 
 function exitPhrase(data: Data): string {

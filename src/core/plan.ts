@@ -130,6 +130,13 @@ export interface GroupSpec {
   readonly onFailure: 'one_for_one' | 'one_for_all' | 'rest_for_one'
 }
 
+export interface LinkPlan {
+  /** URL of a broker elsewhere; null: MARK's own. */
+  readonly broker: string | null
+  /** host:port of MARK's own, besides its unix socket. */
+  readonly listen: string | null
+}
+
 export interface Plan {
   readonly version: 1
   readonly fleet: string
@@ -152,6 +159,8 @@ export interface Plan {
     readonly logsMs: number
   }
   readonly groups: Readonly<Record<string, GroupSpec>>
+  /** null: modules have no link. A plan of an earlier version does not say. */
+  readonly link?: LinkPlan | null
   /** In dependency order: every module stands after all it depends on. */
   readonly modules: readonly ModuleSpec[]
   /** Sections that are validated but not active in this version, e.g. `jobs`. */

@@ -109,7 +109,11 @@ export interface FleetEvent {
   readonly data: Readonly<Record<string, unknown>>
 }
 
+/** What one of MARK's own modules may have journalled. */
+export type ModuleEventKind = 'link_client' | 'link_refused'
+
 export type EventKind =
+  | ModuleEventKind // data: client, what (here, gone, publish, ...), topic, reason, or left_out
   | 'keeper_started' // data: pid, version, adopted (count), boot (true after a reboot or `up`)
   | 'keeper_stopped'
   | 'upgraded' // data: from, to, by; the same process goes on as another version

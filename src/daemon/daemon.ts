@@ -85,7 +85,13 @@ export class Daemon {
     if (!libc) say('no pidfds here: an exit while the keeper is away may stay unknown')
     this.#verdicts = new RunVerdicts((...found) => this.#tell(...found))
     this.#voices = this.#makeVoices()
-    this.#modules = new ModuleServers({ state, clock, libc, voices: this.#voices, say })
+    this.#modules = new ModuleServers({
+      ...{ state, clock, libc, voices: this.#voices, say },
+      happened: (runId, { kind, data }) => {
+        // Where the keeper is away it is lost: news of the link, and no state.
+        this.#link.ask({ ask: 'noted', run_id: runId, kind, data }).catch(() => {})
+      },
+    })
     this.#places = new ExecPlaces(state, options.credentialsDir)
     this.#prober = this.#makeProber()
     this.#sampler = new Sampler(clock, module => [

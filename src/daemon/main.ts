@@ -2,11 +2,12 @@
  * Process 2. `main.ts --state-dir DIR`: thinks for the fleet and may die, hang or be replaced at any time; no
  * module notices. Ends within a second of SIGTERM. Reads environment and arguments here and nowhere else.
  */
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readlinkSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../host/clock.ts'
+import { ownVersion } from '../host/own-program.ts'
 import { KeeperClient } from '../host/line-socket.ts'
 import { stateDirAt } from '../host/state-dir.ts'
 import { Daemon } from './daemon.ts'
@@ -27,7 +28,7 @@ const state = stateDirAt(dir, readlinkSync(join(dir, 'run')))
 const daemon = new Daemon({
   state,
   clock: systemClock,
-  version: version(),
+  version: ownVersion(),
   pid: process.pid,
   credentialsDir: process.env.CREDENTIALS_DIRECTORY,
   connect: () => KeeperClient.connect(state.keeperSocket, CONNECT_MS),
@@ -45,8 +46,3 @@ daemon.start()
 setTimeout(flushCompileCache, KEEP_COMPILED_MS).unref()
 // Everything else is unref'ed: the daemon lives until it is told to end.
 setInterval(() => {}, 2 ** 30)
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
-}

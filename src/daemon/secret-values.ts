@@ -1,11 +1,12 @@
 /**
  * The values of secrets that the daemon can know, so that the archive and the API can mask them: from the
  * caller's environment as the keeper kept it, from files and credentials whatever the mode, and from what
- * looks like a secret in env files and `environment:`. Runs no program: values of `exec` sources are not
- * among them. Never throws; a source that cannot be read now is left out.
+ * looks like a secret in env files and `environment:`; and the passwords of the link. Runs no program: values
+ * of `exec` sources are not among them. Never throws; a source that cannot be read now is left out.
  */
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { readEnvFile, readSecretsEnv, resolveSecret, type Variables } from '../host/environment.ts'
+import { passwordOf, readKey } from '../host/link-access.ts'
 import type { StateDir } from '../host/state-dir.ts'
 
 const SECRET_NAME = /KEY|SECRET|TOKEN|PASS/i
@@ -26,6 +27,8 @@ export function knownSecrets(plan: Plan, state: StateDir, credentialsDir: string
   const given: Readonly<Variables>[] = plan.modules.map(spec => spec.environment)
   for (const path of paths) given.push(orNull(() => readEnvFile(path)) ?? {})
   for (const variables of given) values.push(...secretsAmong(variables, plan))
+  const key = orNull(() => readKey(state.linkKey))
+  if (key && plan.link != null) values.push(...plan.modules.map(spec => passwordOf(key, spec.name)))
   return values
 }
 

@@ -1,35 +1,33 @@
-/**
- * What MARK's own processes are started with: the Node that runs this one, and the main files beside it, from
- * source or built. Reads no environment itself.
- */
-import { existsSync, readFileSync } from 'node:fs'
+/** Processes that MARK is made of: how each is started, in a checkout (.ts) as where it was built. */
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { StateDir } from './state-dir.ts'
 
-export function successorArgv(state: StateDir): [string, ...string[]] {
-  const lock = ['-F', state.keeperLock]
-  return ['flock', ...lock, process.execPath, mainOf('keeper'), '--state-dir', state.dir]
+export const DAEMON_PROGRAM = 'daemon/main'
+
+/** `name`: a file below src or dist, without its extension. */
+export function ownProgram(name: string): [string, string] {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return [process.execPath, fileURLToPath(new URL(`../${name}.${extension}`, import.meta.url))]
 }
 
-export function daemonArgv(state: StateDir): string[] {
-  return [process.execPath, daemonMain(), '--state-dir', state.dir]
+/** The keeper, once it has the lock. */
+export function successorArgv({ keeperLock, dir }: StateDir): [string, ...string[]] {
+  return ['flock', '-F', keeperLock, ...ownProgram('keeper/main'), '--state-dir', dir]
 }
 
-export function daemonMain(): string {
-  return mainOf('daemon')
+export function daemonArgv({ dir }: StateDir): string[] {
+  return [...ownProgram(DAEMON_PROGRAM), '--state-dir', dir]
 }
 
-export function ownEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
-  const entries = Object.entries(env)
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined))
+export function ownVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
 }
 
-export function version(): string {
-  const file = fileURLToPath(new URL('../../package.json', import.meta.url))
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
-}
-
-function mainOf(part: 'keeper' | 'daemon'): string {
-  const source = fileURLToPath(new URL(`../${part}/main.ts`, import.meta.url))
-  return existsSync(source) ? source : source.replace(/\.ts$/, '.js')
+/** Without what is not set, as `spawn` wants it. */
+export function definedIn(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
 }

@@ -22,6 +22,7 @@ import type { Exit } from '../core/exit.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { startRefusal } from '../core/trampoline.ts'
 import { moduleEnvironment } from './environment.ts'
+import { linkVariables } from './link-access.ts'
 import { logicalSize, type OpenedLog, openForRun, openKnown } from './log-file.ts'
 import { livePath } from './log-paths.ts'
 import type { Libc } from './libc.ts'
@@ -104,7 +105,8 @@ export class RunFiles {
       const user = spec.user === null ? null : userOf(spec.user)
       const declared = this.#declared.get(spec)
       const known = declared?.plan === plan && declared.slot === slot
-      if (known) return { ok: true, env: { ...declared.env, ...variables } }
+      const own = { ...linkVariables(plan, spec.name, this.#given.state), ...variables }
+      if (known) return { ok: true, env: { ...declared.env, ...own } }
       const env = moduleEnvironment(plan, spec, { callerSecrets: store.secrets, credentialsDir })
       if (user) Object.assign(env, userVariables(user))
       Object.assign(env, this.#variables(plan, spec, slot))
@@ -112,7 +114,7 @@ export class RunFiles {
       const stays =
         spec.envFiles.length + spec.secrets.length === 0 && user === null && 'NOTIFY_SOCKET' in env
       if (stays) this.#declared.set(spec, { plan, slot, env })
-      return { ok: true, env: { ...env, ...variables } }
+      return { ok: true, env: { ...env, ...own } }
     } catch (error) {
       return refusal(error)
     }

@@ -22,6 +22,7 @@ export interface StateDir {
   readonly state: string
   readonly pids: string
   readonly secretsEnv: string
+  readonly linkKey: string
   readonly keeperLog: string
   readonly daemonLog: string
   /** Sockets, reached through the link `run`; kept short because of the 107-byte limit. */
@@ -51,6 +52,7 @@ export function stateDirAt(dir: string, socketDir: string): StateDir {
     state: at('state'),
     pids: at('pids'),
     secretsEnv: at('secrets.env'),
+    linkKey: at('link.key'),
     keeperLog: at('keeper.log'),
     daemonLog: at('daemon.log'),
     socketDir,

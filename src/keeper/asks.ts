@@ -47,6 +47,8 @@ export function answerAsk(engine: Engine, ask: Verb): unknown {
       return {}
     case 'probed':
       return probed(engine, ask)
+    case 'noted':
+      return noted(engine, ask)
   }
 }
 
@@ -171,4 +173,10 @@ function probed(engine: Engine, ask: Extract<Verb, { ask: 'probed' }>): unknown 
   else if (found === 'unready') engine.feed(name, { kind: 'unready', reason })
   else engine.feed(name, { kind: 'health', health: found, reason })
   return {}
+}
+
+function noted(engine: Engine, { run_id, kind, data }: Extract<Verb, { ask: 'noted' }>): unknown {
+  const name = engine.childOfRun(run_id)
+  if (name !== null) engine.note(kind, moduleName(name), run_id, data)
+  return { stale: name === null }
 }

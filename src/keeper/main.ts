@@ -16,7 +16,14 @@ import { watchKillFile } from '../host/kill-file.ts'
 import { loadLibc } from '../host/libc.ts'
 import { shieldFromOom } from '../host/oom-score.ts'
 import { endWaiters, lockHolder } from '../host/lock-holder.ts'
-import { daemonArgv, daemonMain, ownEnvironment, successorArgv, version } from '../host/own-program.ts'
+import {
+  DAEMON_PROGRAM,
+  daemonArgv,
+  definedIn,
+  ownProgram,
+  ownVersion,
+  successorArgv,
+} from '../host/own-program.ts'
 import { argvOf } from '../host/proc-argv.ts'
 import { prove } from '../host/prove-version.ts'
 import { RehearsalStage } from '../host/rehearsal-stage.ts'
@@ -46,7 +53,7 @@ const { values } = parseArgs({
   },
 })
 const dir = values['state-dir'] ?? fail('--state-dir is missing')
-if (values.probe) process.exit(prove(dir, version(), daemonMain()))
+if (values.probe) process.exit(prove(dir, ownVersion(), ownProgram(DAEMON_PROGRAM)[1]))
 await main(dir, values['no-successor'] === true)
 
 async function main(dir: string, alone: boolean): Promise<void> {
@@ -60,7 +67,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
   libc?.setSubreaper()
   shieldFromOom(process.env)
   const failpoints = takeFailpoints(process.env)
-  const environment = ownEnvironment(process.env)
+  const environment = definedIn(process.env)
   const given = { cwd: state.dir, env: environment, logFile: state.keeperLog }
   const successor = new Successor(successorArgv(state), given)
   // Armed before anything else: from here on a death has an heir. That of the keeper before goes then.
@@ -69,7 +76,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
   const systemd = new SystemdNotifier(libc, process.env)
   const server = new KeeperServer()
   const credentialsDir = process.env.CREDENTIALS_DIRECTORY
-  const world = failpoints(new LinuxWorld({ state, libc, version: version(), credentialsDir, leave }))
+  const world = failpoints(new LinuxWorld({ state, libc, version: ownVersion(), credentialsDir, leave }))
   process.on('SIGCHLD', () => world.childChanged())
   world.processes.others = () => successor.pids
   const bornMs = world.now().monoMs

@@ -5,14 +5,20 @@
  * `stopping` and the heartbeat go over MARK_SOCKET alone, and MARK's daemon passes them on.
  */
 import { EXIT } from './exit-codes.ts'
+import { FleetLink } from './fleet-link.ts'
+import { linkPlaceOf } from './link-place.ts'
 import type { MapOptions } from './map-place.ts'
 import { MarkModule } from './mark-module.ts'
 import { PersistentMap as StoredMap } from './persistent-map.ts'
 
 export type { Feed, HaltLevel, TradingState } from '../contract/module.ts'
 export { EXIT, type ExitName } from './exit-codes.ts'
+export type { PublishOptions, ServeOptions } from './fleet-link.ts'
 export type { Halt } from './halt-watch.ts'
 export type { Json } from './json-text.ts'
+export { Refuse, RequestRefused, RequestUnknown } from './link-errors.ts'
+export type { Ledger } from './link-ledger.ts'
+export type { Asked, Handler } from './link-server.ts'
 export { type MapTrouble, PersistentMapError } from './map-error.ts'
 export type { MapOptions } from './map-place.ts'
 export type { HeartbeatFacts } from './mark-module.ts'
@@ -65,4 +71,17 @@ export const PersistentMap = {
   /** In MARK_STATE_DIR, or where `dir` says. Rejects with PersistentMapError. */
   open: (name: string, options: MapOptions = {}): Promise<PersistentMap> =>
     StoredMap.open(name, options, env),
+}
+
+let fleetLink: FleetLink | null = null
+
+/** This module's end of the link between modules; the process lives until it is closed. */
+export function link(): FleetLink {
+  fleetLink ??= new FleetLink({
+    place: linkPlaceOf(env),
+    nowMs: Date.now,
+    chance: Math.random,
+    warn: text => process.emitWarning(text, 'MarkLinkWarning'),
+  })
+  return fleetLink
 }

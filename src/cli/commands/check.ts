@@ -7,6 +7,7 @@ import { MarkError } from '../../core/errors.ts'
 import type { Plan } from '../../core/plan.ts'
 import { peekChecked } from '../../host/atomic-file.ts'
 import { configFiles } from '../../host/config-files.ts'
+import { ownProgram } from '../../host/own-program.ts'
 import type { CliContext } from '../context.ts'
 import { visible } from '../visible.ts'
 
@@ -29,6 +30,7 @@ export async function runCheck(context: CliContext, options: CheckOptions): Prom
       flags: {},
       previous: previousPlan(context),
       refreshEnv: false,
+      linkArgv: ownProgram('builtin/link/main'),
     })
     if (options.json) context.json(documentOf(file, plan, [], warnings))
     else {

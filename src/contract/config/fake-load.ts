@@ -28,6 +28,7 @@ export function request(
     flags: {},
     previous: null,
     refreshEnv: false,
+    linkArgv: ['/node', '/link/main.js'],
     ...rest,
   }
 }

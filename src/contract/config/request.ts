@@ -19,4 +19,6 @@ export interface LoadRequest {
   /** The plan in force: its base environment is kept unless `refreshEnv`. */
   readonly previous: Plan | null
   readonly refreshEnv: boolean
+  /** How MARK's own broker is started, if `link:` asks for it. */
+  readonly linkArgv: readonly string[]
 }

@@ -3,7 +3,8 @@
  * after a problem, so that all of them are said at once.
  */
 import { basename, dirname } from 'node:path'
-import type { GroupSpec, Mode, Plan, SecretSource } from '../../core/plan.ts'
+import { LINK } from '../../core/link-spec.ts'
+import type { GroupSpec, Mode, ModuleSpec, Plan, SecretSource } from '../../core/plan.ts'
 import { baseEnvironment, combine, parseWord } from './environment.ts'
 import { readFleetEnvFiles, settleWords } from './fleet-environment.ts'
 import { child, type LocatedNode, type MapNode, nodeAt, placeAt, textOf, toPlain } from './located.ts'
@@ -11,6 +12,7 @@ import { inDependencyOrder } from './order.ts'
 import { didYouMean, type Report } from './problem.ts'
 import type { LoadRequest } from './request.ts'
 import { argvAt } from './resolve-command.ts'
+import { resolveLink } from './resolve-link.ts'
 import { requireVariables } from './resolve-environment.ts'
 import { type Resolved, resolveModule } from './resolve-module.ts'
 import { type FleetInput, fleetSchema, fleetShape, INACTIVE_SECTIONS } from './schema.ts'
@@ -62,7 +64,8 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
   checkTimezone(scope, fleet.timezone ?? 'UTC')
   const modules = [...inputs].map(([name, input]) => resolveModule(scope, name, input))
   const specs = new Map(modules.map(({ spec }) => [spec.name, spec]))
-  const ordered = orderModules(scope)
+  const ordered = orderModules(scope).flatMap(name => specs.get(name) ?? [])
+  const link = resolveLink(scope, fleet.link, root, given.linkArgv)
   const plan: Plan = {
     version: 1,
     fleet: fleetName(scope, fleet, root),
@@ -80,11 +83,17 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
       logsMs: fleet.retention?.logs ?? 14 * DAY_MS,
     },
     groups: groupsOf(scope, fleet),
-    modules: ordered.flatMap(name => specs.get(name) ?? []),
+    link: link.plan,
+    modules: link.spec === null ? ordered : [link.spec, ...ordered.map(afterLink)],
     inactive: inactiveOf(tree, inputs),
   }
   warnAbout(scope, plan)
   return { plan, modules, scope }
+}
+
+/** So that the broker starts first and stops last; it need not be ready: nobody waits for it. */
+function afterLink(spec: ModuleSpec): ModuleSpec {
+  return { ...spec, dependsOn: [{ name: LINK, condition: 'started' }, ...spec.dependsOn] }
 }
 
 function keysOf(tree: MapNode, section: string): string[] {

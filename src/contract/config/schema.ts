@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { calendars, jobSchema, pools } from './schema-job.ts'
+import { linkSchema } from './schema-link.ts'
 import { defaultsSchema, moduleSchema, writtenModuleSchema } from './schema-module.ts'
 import * as part from './schema-parts.ts'
 
@@ -43,13 +44,6 @@ const retention = z.strictObject({
   events: part.positiveDuration.prefault('90d').describe('How long events are kept.'),
   samples: part.positiveDuration.prefault('14d').describe('How long samples of resources are kept.'),
   logs: part.positiveDuration.prefault('14d').describe('How long archived logs are kept.'),
-})
-
-const link = z.strictObject({
-  publish: z.record(z.string(), z.unknown()).prefault({}).describe('What is published.'),
-  subscribe: z.record(z.string(), z.unknown()).prefault({}).describe('What is subscribed to.'),
-  listen: part.text.optional().describe('Address the broker listens on.'),
-  broker: part.text.optional().describe('A broker elsewhere.'),
 })
 
 const notify = z.looseObject({
@@ -107,9 +101,9 @@ export const fleetShape = {
     .prefault({})
     .describe('Modules that fail together.'),
   link: part
-    .expecting(link, 'a map')
+    .expecting(linkSchema, 'a map such as { publish: { vida: [ticks/#] } }')
     .optional()
-    .describe('Messages between modules. Not active in this version.'),
+    .describe('Messages between modules.'),
   jobs: part
     .expecting(z.record(part.name, jobSchema), 'a map of jobs')
     .prefault({})
@@ -131,7 +125,7 @@ export const fleetSchema = z.strictObject(fleetShape)
 export type FleetInput = z.infer<typeof fleetSchema>
 
 /** Sections whose shape is checked though nothing acts on them yet. */
-export const INACTIVE_SECTIONS = ['link', 'jobs', 'pools', 'calendars', 'safety', 'notify', 'panel'] as const
+export const INACTIVE_SECTIONS = ['jobs', 'pools', 'calendars', 'safety', 'notify', 'panel'] as const
 
 /** What only the first file may say; an included file adds to the maps below. */
 export const INCLUDABLE = [

@@ -61,15 +61,20 @@ async function serving(
   work: (bench: {
     servers: ModuleServers
     voices: Voices
+    events: string[]
     path: (module: string) => string
     reach: (module: string, text: string) => Speaker
   }) => Promise<void>,
 ): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'mark-mods-'))
   const state = stateDirAt(join(dir, '.mark'), dir)
-  for (const name of ['vida', 'roko']) mkdirSync(join(dir, 'm', name), { recursive: true })
+  for (const name of ['vida', 'roko', 'link']) mkdirSync(join(dir, 'm', name), { recursive: true })
   const voices = new Voices({ clock: systemClock, tell: () => {}, changed: () => {} })
-  const servers = new ModuleServers({ state, clock: systemClock, libc, voices, say: () => {} })
+  const events: string[] = []
+  const servers = new ModuleServers({
+    ...{ state, clock: systemClock, libc, voices, say: () => {} },
+    happened: (runId, { kind, data }) => events.push(`${runId} ${kind} ${data.what}`),
+  })
   const speakers: Speaker[] = []
   const path = (module: string): string => join(dir, 'm', module, 'mark.sock')
   try {
@@ -79,6 +84,7 @@ async function serving(
     await work({
       servers,
       voices,
+      events,
       path,
       reach(module, text) {
         const speaker = new Speaker(path(module))
@@ -112,6 +118,27 @@ test('a process of the run is welcomed, answered and heard; what it claims to be
     assert.deepEqual([pong?.type, pong?.id], ['pong', 7])
     assert.equal(voices.of('R-vida')?.tradingState, 'trading')
     assert.equal(voices.of('R-roko'), null)
+  })
+})
+
+test('only a module of MARK itself has events journalled; whoever else tries is refused', {
+  skip,
+}, async () => {
+  await serving(async ({ servers, events, path, reach }) => {
+    servers.setPlan({ ...planOf('link', 'vida'), link: { broker: null, listen: null } })
+    const event = '{"type":"event","kind":"link_client","data":{"what":"here"}}\n'
+    servers.observe(viewOf('vida', process.pid))
+    const stranger = reach('vida', HELLO + event)
+    await until('it is closed', () => stranger.closed)
+    servers.observe({ ...viewOf('vida', process.pid), pid: null, run_id: null })
+    await until('its socket is there', () => {
+      servers.observe(viewOf('link', process.pid))
+      return existsSync(path('link'))
+    })
+    reach('link', HELLO + event)
+    await until('it is heard', () => events.length === 1)
+    assert.deepEqual(events, ['R-link link_client here'])
+    assert.match(servers.notes().join(), /only MARK says/)
   })
 })
 

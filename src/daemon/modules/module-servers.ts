@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { MODULE_LINE_MAX_BYTES } from '../../contract/module.ts'
+import { isBuiltIn } from '../../core/link-spec.ts'
 import type { ModuleSpec, Plan } from '../../core/plan.ts'
 import type { KillView, ModuleView } from '../../core/view.ts'
 import type { Clock } from '../../host/clock.ts'
@@ -13,7 +14,7 @@ import type { StateDir } from '../../host/state-dir.ts'
 import { findUser } from '../../host/users.ts'
 import { type Halt, haltOfFiles, haltOfKills, stricter } from './halt-level.ts'
 import { Refusals } from './refusals.ts'
-import { Session } from './session.ts'
+import { type ModuleEvent, Session } from './session.ts'
 import { findSpeaker, runsOfViews, runsOnDisk } from './speakers.ts'
 import type { Voices } from './voices.ts'
 
@@ -23,6 +24,8 @@ export interface ModuleServersDeps {
   /** Without it nobody can be told apart, and no socket is served. */
   readonly libc: Pick<Libc, 'peer'> | null
   readonly voices: Voices
+  /** One of MARK's own modules says that this happened. */
+  readonly happened: (runId: string, event: ModuleEvent) => void
   readonly say: (line: string) => void
 }
 
@@ -177,7 +180,7 @@ export class ModuleServers {
   }
 
   #speak(module: string, runId: string, pid: number, served: Served, connection: ModuleConnection): void {
-    const { voices, clock } = this.#deps
+    const { voices, clock, happened } = this.#deps
     voices.connected(module, runId)
     const view = this.#views.get(module)
     if (view) voices.observe(view)
@@ -190,7 +193,9 @@ export class ModuleServers {
         queueMicrotask(() => this.#passHalts())
         return this.#haltOf(module)
       },
-      heard: message => voices.heard(runId, pid, message),
+      heard: message =>
+        message.type === 'event' ? happened(runId, message) : voices.heard(runId, pid, message),
+      isOwn: isBuiltIn(this.#plan ?? {}, module),
       refused: reason => this.#refusals.note(module, reason),
     })
     served.sessions.add(session)

@@ -12,6 +12,8 @@ import {
 import type { ModuleConnection } from '../../host/module-socket.ts'
 import type { Halt } from './halt-level.ts'
 
+export type ModuleEvent = Extract<ModuleMessage, { type: 'event' }>
+
 export interface SessionDeps {
   readonly fleet: string
   readonly module: string
@@ -19,6 +21,8 @@ export interface SessionDeps {
   readonly wallMs: () => number
   readonly halt: () => Halt | null
   readonly heard: (message: ModuleMessage) => void
+  /** One of MARK's own modules, which alone may say `event`. */
+  readonly isOwn: boolean
   readonly refused: (reason: string) => void
 }
 
@@ -59,6 +63,7 @@ export class Session {
     if (message?.type === 'hello') return this.#greet()
     if (!this.#greeted) return this.#refuse('its first line is no hello')
     if (message === null) return
+    if (message.type === 'event' && !this.#deps.isOwn) return this.#refuse('only MARK says `event`')
     if (message.type === 'ping') this.#say({ type: 'pong', id: message.id, ts: this.#deps.wallMs() })
     this.#deps.heard(message)
   }
