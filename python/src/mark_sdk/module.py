@@ -15,9 +15,10 @@ from typing import Any, Callable, NoReturn, Optional, TypeVar
 from . import protocol
 from .callbacks import Callback, Callbacks, running_loop
 from .crash import CrashCapture
-from .environment import Environment
+from .environment import Environment, LinkAccess
 from .halt import LEVELS, read_halt_level, strictest
 from .line import Line
+from .links import Link
 from .protocol import Components, Feeds, Message, Number
 from .signals import StopSignals
 
@@ -34,6 +35,7 @@ class Module:
         self._line = Line(environment, SDK, self._hear, self._look)
         self._signals = StopSignals(self._on_signal)
         self._crash = CrashCapture(self._line.say, self._line.drain)
+        self._link = _make_link(environment.link)
         self._sequence = 0
         self._pings = 0
         self._levels = threading.Lock()
@@ -164,6 +166,14 @@ class Module:
         """Whether MARK's daemon hears at this moment. Nothing a module needs to know."""
         return self._line.connected
 
+    # other modules
+
+    def link(self) -> Link:
+        """The connection to the other modules of its fleet, always the same one; it is made in the background.
+        In a fleet without a link what it does is nothing."""
+        self._link.start()
+        return self._link
+
     # within
 
     def _say(self, kind: Any, message: Optional[Message], notice: Optional[str] = None) -> None:
@@ -243,6 +253,14 @@ class Module:
         self._callbacks.forget()
         self._line.after_fork_in_child()
         self._signals.after_fork_in_child()
+
+
+def _make_link(access: LinkAccess) -> Link:
+    try:
+        return Link(access.url, access.username, access.password)
+    except ValueError as error:
+        protocol.warn_once("link-url", f"MARK_LINK_URL: {error}: there is no link")
+        return Link(None)
 
 
 def _level(value: object) -> Optional[str]:
