@@ -1,6 +1,6 @@
 """A broker of a few lines for tests: one thread a connection, a unix socket, retained messages, no sessions.
-It can be ended in the middle of everything and come back. Its reading and writing are its own, so that it finds
-what the SDK's codec gets wrong.
+It can be ended in the middle of everything and come back. Its reading and writing are its own, so that it
+finds what the SDK's codec gets wrong.
 """
 
 from __future__ import annotations

@@ -9,37 +9,13 @@ import os
 import threading
 import time
 import unittest
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List
 
-from mark_sdk import Link, Module, RequestRefused, RequestUnknown, protocol, read_environment
+from mark_sdk import Module, RequestRefused, RequestUnknown, read_environment
 
 from .fake_broker import FakeBroker, Peer
 from .fake_mark import until
-from .place import Place
-
-
-class Linked(Place):
-    def setUp(self) -> None:
-        super().setUp()
-        self.path = str(self.root / "link.sock")
-        protocol._warned.clear()
-        logging.getLogger("mark_sdk").setLevel(logging.CRITICAL)
-
-    def broker(self, **more: Any) -> FakeBroker:
-        made = FakeBroker(self.path, **more)
-        self.addCleanup(made.close)
-        return made
-
-    def link(self, name: str = "vida", password: str = "right") -> Link:
-        made = Link(f"unix:{self.path}", name, password)
-        self.addCleanup(made.close, 0)
-        made.start()
-        return made
-
-    def hears(self, link: Link, filter: str = "#") -> List[Tuple[str, Any]]:
-        heard: List[Tuple[str, Any]] = []
-        link.subscribe(filter, lambda data, topic: heard.append((topic, data)))
-        return heard
+from .linked import Linked
 
 
 class Messages(Linked):
