@@ -67,6 +67,7 @@ class FakeBroker:
         self.peers: List[Peer] = []
         self.said: List[Tuple[str, bytes]] = []
         self.refused = 0
+        self.is_closed = False
         self.retained: Dict[str, bytes] = {}
         self._lock = threading.Lock()
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -76,6 +77,7 @@ class FakeBroker:
 
     def close(self) -> None:
         """As kill -9: no good-bye to anybody."""
+        self.is_closed = True
         if os.path.lexists(self.path):
             os.unlink(self.path)
         for sock in [self._server, *(peer.sock for peer in self.peers)]:
@@ -146,6 +148,10 @@ class FakeBroker:
         elif kind == 8:
             assert first == 0x82
             self._subscribe(peer, body)
+        elif kind == 10:
+            assert first == 0xA2
+            peer.filters.remove(body[4:].decode())
+            peer.send(0xB0, body[:2])
         elif kind == 12:
             peer.send(0xD0, b"")
         return kind != 14
@@ -172,8 +178,8 @@ class FakeBroker:
         topic, at = body[2 : 2 + size].decode(), 2 + size
         qos = first >> 1 & 3
         payload = body[at + 2 :] if qos else body[at:]
-        until(lambda: self.settled(self))
-        if not self.may_publish(peer, topic, payload):
+        until(lambda: self.is_closed or self.settled(self))
+        if self.is_closed or not self.may_publish(peer, topic, payload):
             return
         peer.said.append((topic, payload))
         self.said.append((topic, payload))

@@ -284,5 +284,7 @@ class Small(unittest.TestCase):
         ledger["mine"] = {"else": 1}
         prune(ledger, 5 * day)
         self.assertEqual(sorted(ledger), ["4", "5", "6", "7", "8", "9", "mine"])
-        prune(ledger, 5 * day, 5)
+        prune(ledger, 6 * day + 1, 6)
+        self.assertEqual(sorted(ledger), ["6", "7", "8", "9", "mine"])
+        prune(ledger, 7 * day, 2)
         self.assertEqual(sorted(ledger), ["7", "8", "9", "mine"])

@@ -63,7 +63,7 @@ class Messages(Linked):
         until(lambda: len(broker.said) == 2)
         # As if ten seconds had passed: the window forgot them.
         with vida._lock:
-            vida._session.window._trim(time.monotonic() + 11)
+            vida._session.window.trim(time.monotonic() + 11)
         vida.publish("ticks", 1)
         until(lambda: len(broker.said) == 3)
         before = list(broker.said)
@@ -87,6 +87,22 @@ class Messages(Linked):
         vida.publish("config/x", 2, retain=True)
         until(lambda: len(wide) == 2 and len(narrow) == 2)
         self.assertEqual((wide, narrow), ([("config/x", 1), ("config/x", 2)],) * 2)
+
+    def test_a_subscription_ends_and_another_to_the_same_goes_on(self) -> None:
+        broker, dani = self.broker(), self.link("dani")
+        first, second = [], []
+        ends = [dani.subscribe("a", heard.append) for heard in (first, second)]
+        until(lambda: broker.listens("dani", "a"))
+        dani.publish("a", 1)
+        until(lambda: first and second)
+        ends[0]()
+        dani.publish("a", 2)
+        until(lambda: len(second) == 2)
+        ends[1]()
+        until(lambda: not broker.listens("dani", "a"))
+        dani.publish("a", 3)
+        until(lambda: dani._session.is_settled)
+        self.assertEqual((first, second), ([1], [1, 2]))
 
     def test_what_stock_clients_say_is_handed_on_as_it_is(self) -> None:
         broker = self.broker()
@@ -153,12 +169,12 @@ class Messages(Linked):
         dani = self.link("dani")
         held, entered = threading.Event(), threading.Event()
 
-        @lambda function: dani.subscribe("a", function)
         def slow(data: Any) -> None:
             entered.set()
             held.wait(10)
             raise ValueError("as usual")
 
+        dani.subscribe("a", slow)
         heard = self.hears(dani, "b")
         until(lambda: dani._session.is_settled and dani.connected)
         dani.publish("a", 1)

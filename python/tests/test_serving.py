@@ -218,6 +218,20 @@ time.sleep(60)
         self.assertEqual((self.ask(1, id), self.executed), (refused, []))
         self.assertEqual(self.ask(2, ulid())[0]["value"], {"filled": 2})
 
+    def test_an_order_that_the_disk_held_up_past_its_time_is_not_begun(self) -> None:
+        ledger = self.ledger()
+        expires = int(time.time() * 1000) + 300
+        real = ledger._file.write
+
+        def slow(batch: Any) -> None:
+            until(lambda: time.time() * 1000 > expires)
+            real(batch)
+
+        ledger._file.write = slow  # type: ignore[method-assign]
+        self.teea(ledger=ledger)
+        reply = self.ask(1, ulid(), expires)[0]
+        self.assertEqual((reply["error"]["code"], self.executed), ("expired", []))
+
     def test_begun_is_on_the_disk_before_the_handler_runs_and_the_reply_before_it_is_said(self) -> None:
         ledger, seen = self.ledger(), []
         id = ulid()

@@ -1,5 +1,5 @@
-"""What is said and heard on a link's connection: what is to be written next, what the broker confirmed, and who
-hears what comes. The client's thread asks (see mqtt_client.User); others only leave things, under the lock.
+"""What is said and heard on a link's connection: what is to be written next, what the broker confirmed, and
+who hears what comes. The client's thread asks (see mqtt_client.User); others only leave things, locked.
 
 It promises the order of docs/link.md after a reconnection: subscriptions, retained messages, what was kept,
 then what is new.
@@ -39,6 +39,7 @@ class LinkSession:
         if name is not None:
             self._routes.append((f"reply/{name}/+", self._hear_reply))
         self._new_filters: Deque[str] = deque()
+        self._old_filters: Deque[str] = deque()
         self._subscribing: Dict[int, str] = {}
         self._said: Deque[Tuple[str, bytes]] = deque()
         self._flying: Dict[int, Optional[Kept]] = {}  # by packet id; None: what nobody waits for
@@ -57,6 +58,11 @@ class LinkSession:
         if self._is_open:
             self._new_filters.append(filter)
 
+    def unroute(self, filter: str, take: Take) -> None:
+        self._routes = [route for route in self._routes if route != (filter, take)]
+        if self._is_open and all(filter != other for other, _ in self._routes):
+            self._old_filters.append(filter)
+
     def reply(self, sender: str, text: str) -> None:
         """One that finds no broker is lost: the request comes again."""
         if self._is_open and len(self._said) < SAID_MAX:
@@ -67,6 +73,7 @@ class LinkSession:
     def opened(self) -> None:
         self._is_open = True
         self._new_filters = deque(dict.fromkeys(filter for filter, _ in self._routes))
+        self._old_filters.clear()
         self.window.open(time.monotonic())
         self.requests.connected()
 
@@ -86,6 +93,8 @@ class LinkSession:
         frames: List[bytes] = []
         size = 0
         with self._lock:
+            while self._old_filters:
+                frames.append(mqtt.unsubscribe(self._next_id(), self._old_filters.popleft()))
             while self._new_filters:
                 frames.append(self._subscribe(self._new_filters.popleft()))
             while size < FRAMES_BYTES and self._has_room(1):
@@ -128,7 +137,7 @@ class LinkSession:
     def _subscribe(self, filter: str) -> bytes:
         packet_id = self._next_id()
         self._subscribing[packet_id] = filter
-        return mqtt.subscribe(packet_id, [filter])
+        return mqtt.subscribe(packet_id, filter)
 
     def _publish(self, kept: Kept) -> bytes:
         packet_id = 0

@@ -18,7 +18,7 @@ import math
 import os
 import time
 import weakref
-from typing import Any, Callable, Dict, List, Optional, TypeVar
+from typing import Any, Callable, Dict, List, Optional
 
 from . import mqtt_packet as mqtt
 from .caller import Caller
@@ -40,9 +40,9 @@ from .window import Kept
 
 TOPICS_MAX = 100_000
 TIMEOUT_MAX_S = 86_400  # a ledger remembers no longer
-END_S = 0.5
+END_S = 1.5  # a broker that was started just now lets nothing pass for a second
 
-F = TypeVar("F", bound=Callable[..., Any])
+End = Callable[[], None]
 
 
 class Link:
@@ -79,7 +79,9 @@ class Link:
     def dropped(self) -> int:
         """Messages given up: published while the broker was away for too long, or received faster than the
         subscriber's function takes them."""
-        return self._session.window.dropped + self._missed
+        with self._lock:
+            self._session.window.trim(time.monotonic())
+            return self._session.window.dropped + self._missed
 
     @property
     def presence(self) -> Dict[str, str]:
@@ -109,9 +111,10 @@ class Link:
             self._session.window.add(Kept(topic, payload, int(qos), bool(retain), time.monotonic()))
             self._wake()
 
-    def subscribe(self, filter: str, callback: F) -> F:
+    def subscribe(self, filter: str, callback: Callable[..., Any]) -> End:
         """callback(data) or callback(data, topic), one message after the other: a coroutine function, and any
-        function given while an event loop runs, in that loop, others in one thread of the link's own."""
+        function given while an event loop runs, in that loop, others in one thread of the link's own. What it
+        returns ends it."""
         check_filter(filter)
         caller, seen = Caller(callback, self._latest_loop), Seen()
 
@@ -128,14 +131,13 @@ class Link:
                     "link-slow", "a subscriber is slower than what it subscribed to: the oldest is lost"
                 )
 
-        self._route(filter, take)
-        return callback
+        return self._route(filter, take)
 
     # requests
 
     def request(self, to: str, name: str, data: Any, timeout: float = 10) -> Any:
-        """The value that `to` replies. Raises RequestRefused: it was not executed; RequestUnknown: it may have
-        been. Not for an event loop's thread: see `arequest`."""
+        """The value that `to` replies. Raises RequestRefused: it was not executed; RequestUnknown: it may
+        have been. Not for an event loop's thread: see `arequest`."""
         done = _thread.allocate_lock()  # a bare one: also a signal handler may ask and wait
         done.acquire()
         outcomes: List[Outcome] = []
@@ -172,13 +174,13 @@ class Link:
     def serve(
         self,
         name: str,
-        handler: F,
+        handler: Callable[..., Any],
         *,
         ledger: PersistentMap,
         recover: Optional[Callable[..., Any]] = None,
-    ) -> F:
-        """Executes each request `name` to this module once: handler(data) or handler(data, request) returns the
-        value of the reply; raising Refuse says that nothing was done, anything else that nobody knows.
+    ) -> None:
+        """Executes each request `name` to this module once: handler(data) or handler(data, request) returns
+        the value of the reply; raising Refuse says that nothing was done, anything else that nobody knows.
         recover(id, data) finds out, in the same way, how one ended that a crash interrupted. One after the
         other, where `subscribe` would call it."""
         check_level(name)
@@ -193,7 +195,6 @@ class Link:
         if self._username is not None:
             here = f"request/{self._username}/{name}/+"
             self._route(here, lambda topic, payload: service.take(topic.rpartition("/")[2], payload))
-        return handler
 
     # its life
 
@@ -244,11 +245,19 @@ class Link:
         if self._client is not None:
             self._client.wake()
 
-    def _route(self, filter: str, take: Take) -> None:
+    def _route(self, filter: str, take: Take) -> End:
+        session = self._session
         with self._lock:
             self._remember()
-            self._session.route(filter, take)
+            session.route(filter, take)
             self._wake()
+
+        def end() -> None:
+            with self._lock:
+                session.unroute(filter, take)
+                self._wake()
+
+        return end
 
     def _ask(self, to: str, name: str, data: Any, timeout: float, ended: Callable[[Outcome], None]) -> Asked:
         check_level(to)

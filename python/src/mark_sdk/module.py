@@ -169,8 +169,8 @@ class Module:
     # other modules
 
     def link(self) -> Link:
-        """The connection to the other modules of its fleet, always the same one; it is made in the background.
-        In a fleet without a link what it does is nothing."""
+        """The connection to the other modules of its fleet, always the same one, made in the background. In a
+        fleet without a link what it does is nothing."""
         self._link.start()
         return self._link
 

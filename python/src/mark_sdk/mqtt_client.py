@@ -8,6 +8,7 @@ nothing, or no MQTT, is left. It keeps no messages: what was not answered is the
 from __future__ import annotations
 
 import os
+import random
 import select
 import threading
 import time
@@ -188,7 +189,7 @@ class Client:
         self.tried = True
         self._drop()
         most = BACKOFF_OWN_MAX_S if self._address.path is not None else BACKOFF_BROKER_MAX_S
-        self._connect_at = time.monotonic() + backoff_s(self._failures, most)
+        self._connect_at = time.monotonic() + backoff_s(self._failures, most) * random.uniform(0.5, 1)
         self._failures += 1
 
     def _drop(self) -> None:

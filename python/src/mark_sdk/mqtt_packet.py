@@ -13,7 +13,7 @@ FRAME_MAX_BYTES = 262_144
 PINGREQ = b"\xc0\x00"
 DISCONNECT = b"\xe0\x00"
 
-_CONNACK, _PUBLISH, _PUBACK, _SUBACK, _PINGRESP = 2, 3, 4, 9, 13
+_CONNACK, _PUBLISH, _PUBACK, _SUBACK, _UNSUBACK, _PINGRESP = 2, 3, 4, 9, 11, 13
 
 
 class MqttError(Exception):
@@ -41,11 +41,15 @@ class Suback(NamedTuple):
     codes: Tuple[int, ...]
 
 
+class Unsuback(NamedTuple):
+    packet_id: int
+
+
 class Pingresp(NamedTuple):
     pass
 
 
-Packet = Union[Connack, Publish, Puback, Suback, Pingresp]
+Packet = Union[Connack, Publish, Puback, Suback, Unsuback, Pingresp]
 
 
 def connect(client_id: str, username: Optional[str], password: Optional[str], keepalive_s: int) -> bytes:
@@ -74,10 +78,13 @@ def puback(packet_id: int) -> bytes:
     return b"\x40\x02" + struct.pack(">H", packet_id)
 
 
-def subscribe(packet_id: int, filters: List[str]) -> bytes:
-    """All at QoS 1."""
-    wanted = b"".join(_text(each) + b"\x01" for each in filters)
-    return _frame(0x82, struct.pack(">H", packet_id) + wanted)
+def subscribe(packet_id: int, filter: str) -> bytes:
+    """At QoS 1."""
+    return _frame(0x82, struct.pack(">H", packet_id) + _text(filter) + b"\x01")
+
+
+def unsubscribe(packet_id: int, filter: str) -> bytes:
+    return _frame(0xA2, struct.pack(">H", packet_id) + _text(filter))
 
 
 class Decoder:
@@ -128,6 +135,8 @@ def _packet(first: int, body: bytes) -> Packet:
         return Puback(_number(body))
     if kind == _SUBACK and len(body) > 2:
         return Suback(_number(body), tuple(body[2:]))
+    if kind == _UNSUBACK and len(body) == 2:
+        return Unsuback(_number(body))
     if kind == _PINGRESP and not body:
         return Pingresp()
     raise MqttError(f"a packet of type {kind} with {len(body)} bytes")

@@ -23,7 +23,8 @@ from .state_error import StateError
 
 KEPT_MS = 86_400_000
 ENTRIES_MAX = 100_000
-PRUNE_MS = 3_600_000
+PRUNE_MS = 60_000
+PRUNE_FULL_MS = 1000
 REPLY_MAX_BYTES = FRAME_MAX_BYTES - 1000
 
 _log = logging.getLogger("mark_sdk")
@@ -74,7 +75,7 @@ class Serving:
 
     def _reply(self, request: Request) -> str:
         entry = self._ledger.get(request.id)
-        is_expired = time.time_ns() // 1_000_000 > request.expires
+        is_expired = _now_ms() > request.expires
         does = decide(_state(entry), False, is_expired, self._recover is not None)
         if does == "reply" and entry is not None:
             return to_text(entry["reply"])
@@ -89,13 +90,16 @@ class Serving:
         return self._execute(request)
 
     def _execute(self, request: Request) -> str:
-        self._prune()
+        if not self._make_room():
+            return to_text(refusal(request.id, "busy", "the ledger is full"))
         begun = {"state": "begun", "expires": request.expires}
         try:
             self._ledger.set(request.id, begun, durable=True)
         except StateError as error:
             # Kept all the same: a copy of it that is under way must not find the disk well again.
             return self._keep(request, refusal(request.id, "ledger", f"not begun: {error}"))
+        if _now_ms() > request.expires:  # the disk was slow, and an order must not come late
+            return self._keep(request, refusal(request.id, "expired", "it could not begin in time"))
         return self._keep(request, _outcome(request, self._handler, request.data, request))
 
     def _keep(self, request: Request, reply: Dict[str, Any]) -> str:
@@ -112,21 +116,22 @@ class Serving:
             _log.exception("the ledger does not know yet how request %s ended", request.id)
         return text
 
-    def _prune(self) -> None:
-        now = time.time_ns() // 1_000_000
-        if now - self._pruned_at > PRUNE_MS or len(self._ledger) >= ENTRIES_MAX:
-            self._pruned_at = now
-            prune(self._ledger, now)
+    def _make_room(self) -> bool:
+        now, is_full = _now_ms(), len(self._ledger) >= ENTRIES_MAX
+        if now - self._pruned_at < (PRUNE_FULL_MS if is_full else PRUNE_MS):
+            return not is_full
+        self._pruned_at = now
+        prune(self._ledger, now)
+        return len(self._ledger) < ENTRIES_MAX
 
 
 def prune(ledger: MutableMapping[str, Any], now_ms: int, most: int = ENTRIES_MAX) -> None:
-    """Forgets what is over for a day, and the oldest tenth of too many."""
-    ages = {key: _expires(entry) for key, entry in ledger.items()}
-    gone = [key for key, expires in ages.items() if expires < now_ms - KEPT_MS]
-    if len(ages) - len(gone) >= most:
-        gone = sorted(ages, key=lambda key: ages[key])[: len(ages) - most + max(1, most // 10)]
-    for key in gone:
-        del ledger[key]
+    """Forgets what is over for a day, and of too many the oldest that are over: the others may come again."""
+    over = sorted((_expires(entry), key) for key, entry in ledger.items() if _expires(entry) < now_ms)
+    too_many = len(ledger) - most * 9 // 10 if len(ledger) >= most else 0
+    for i, (expires, key) in enumerate(over):
+        if expires < now_ms - KEPT_MS or i < too_many:
+            del ledger[key]
 
 
 def decide(state: Optional[str], is_running: bool, is_expired: bool, can_recover: bool) -> str:
@@ -167,6 +172,10 @@ def _outcome(request: Request, caller: Caller, *args: object) -> Dict[str, Any]:
     except BaseException as error:  # also SystemExit: what it did before it raised nobody knows
         _log.exception("the handler of request %s (%s) failed", request.name, request.id)
         return refusal(request.id, "unknown", f"{type(error).__name__}: {error}")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _state(entry: Any) -> Optional[str]:

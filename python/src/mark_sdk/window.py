@@ -1,8 +1,8 @@
 """What a publisher keeps, so that a broker that is killed or away loses nothing of it: the messages of the
 last 10 s (at most 1,000, 4 MB) and the newest retained one of each topic, within the same bounds.
 
-No clock and no lock of its own: its owner passes both. It promises the order of publishing, and counts what it
-gave up before a broker had it.
+No clock and no lock of its own: its owner passes both. It promises the order of publishing, and counts what
+it gave up before a broker had it.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class Window:
             self._retain(kept)
         if self._is_open:
             self._queue.append(kept)
-        self._trim(kept.at)
+        self.trim(kept.at)
 
     def open(self, now: float) -> None:
         """A connection stands: retained messages that are older than what is kept, then what is kept."""
-        self._trim(now)
+        self.trim(now)
         older = [kept for kept in self._retained.values() if not kept.inside]
         self._queue = deque([*older, *self._kept])
         for kept in self._queue:
@@ -89,7 +89,8 @@ class Window:
             if not kept.inside:
                 self._lose(kept)
 
-    def _trim(self, now: float) -> None:
+    def trim(self, now: float) -> None:
+        """Lets go of what is too old or too much."""
         while self._kept:
             oldest = self._kept[0]
             is_large = self._bytes > BYTES_MAX
