@@ -26,7 +26,7 @@ KEEPALIVE_S = 20
 ALIVE_S = KEEPALIVE_S / 2
 READ_BYTES = 65_536
 TURN_FRAMES = 16
-TELL_FAILURES = 5
+TELL_AWAY_S = 10.0
 OUT_MAX_BYTES = 1_000_000
 REFUSALS = {
     1: "MQTT version",
@@ -74,6 +74,7 @@ class Client:
         self._failures = 0
         self._connect_at = self._heard_at = self._said_at = 0.0
         self._asked_at: Optional[float] = None
+        self._since = time.monotonic()
         self.connected = self.tried = False
 
     @property
@@ -183,8 +184,9 @@ class Client:
 
     def _lost(self, why: str) -> None:
         if self.connected:
+            self._since = time.monotonic()
             warn_once(f"link-lost {why[:40]}", f"the connection to the broker is lost: {why}")
-        elif self._failures == TELL_FAILURES:
+        elif time.monotonic() - self._since > TELL_AWAY_S:
             warn_once("link-away", f"no connection to the broker: {why}")
         self.tried = True
         self._drop()
