@@ -1,5 +1,5 @@
 """How fast PersistentMap is here: set() coalesced, and durable writes beside bare SQLite with the same
-pragmas.
+pragmas. Then what a heartbeat and a publish cost their caller.
 
     python3 bench.py [turns] [directory]
 
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
-from mark_sdk import Module, PersistentMap, read_environment
+from mark_sdk import Link, Module, PersistentMap, read_environment
 
 WRITES = 20  # a turn: the disk's speed changes from second to second
 WARM_UP_S = 3.5  # for its first 3 s a map looks at its file before each transaction, see file_identity.py
@@ -70,6 +70,21 @@ def call() -> None:
     print(f"heartbeat() with MARK away: p50 {spent[2500] * 1e6:.0f} us, p99 {spent[4950] * 1e6:.0f} us")
 
 
+def publish() -> None:
+    link = Link("unix:/nowhere/link.sock", "bench")
+    spent = []
+    for i in range(50_000):
+        begin = time.perf_counter()
+        link.publish("ticks/btc", {"bid": 64250.5, "ask": 64251.0, "n": i})
+        spent.append(time.perf_counter() - begin)
+    rate = len(spent) / sum(spent)
+    spent.sort()
+    p50, p99, longest = spent[25_000] * 1e6, spent[49_500] * 1e6, spent[-1] * 1e3
+    print(
+        f"publish() with the broker away: {rate:,.0f}/s, p50 {p50:.0f} us, p99 {p99:.0f} us, max {longest:.1f} ms"
+    )
+
+
 def main() -> None:
     turns = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     place = sys.argv[2] if len(sys.argv) > 2 else None
@@ -93,6 +108,7 @@ def main() -> None:
                     f" bare SQLite {theirs:,.0f}/s, ratio {ours / theirs:.2f}"
                 )
     call()
+    publish()
 
 
 if __name__ == "__main__":

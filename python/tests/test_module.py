@@ -23,7 +23,7 @@ class Heard(Place):
 
     def module(self) -> Module:
         made = Module(read_environment(self.marks()))
-        self.addCleanup(made._link.end)
+        self.addCleanup(made._line.end)
         return made
 
     def test_the_halt_level_is_read_from_the_file_alone(self) -> None:

@@ -16,9 +16,12 @@ from __future__ import annotations
 from .clock import Now, now
 from .environment import Environment, Paths, Run, read_environment
 from .exits import Exit
+from .links import Link
 from .logs import LogHandler, loguru_sink
 from .module import Module
 from .persistent_map import PersistentMap
+from .request_error import Refuse, RequestRefused, RequestUnknown
+from .serving import Request
 from .state_error import StateBusy, StateError, StateFenced, StateLost, StateWriteFailed
 from .transaction import Transaction
 
@@ -45,6 +48,7 @@ on_halt = _module.on_halt
 on_activate = _module.on_activate
 capture_crashes = _module.capture_crashes
 connected = _module.connected
+link = _module.link
 
 capture_crashes()
 
@@ -52,11 +56,16 @@ __version__ = "0.1.0"
 __all__ = [
     "Environment",
     "Exit",
+    "Link",
     "LogHandler",
     "Module",
     "Now",
     "Paths",
     "PersistentMap",
+    "Refuse",
+    "Request",
+    "RequestRefused",
+    "RequestUnknown",
     "Run",
     "StateBusy",
     "StateError",
@@ -71,6 +80,7 @@ __all__ = [
     "exit",
     "halt_level",
     "heartbeat",
+    "link",
     "loguru_sink",
     "metric",
     "now",

@@ -37,7 +37,7 @@ class Callbacks:
     def add(self, kind: str, callback: Callback) -> None:
         loop = running_loop()
         self.remember(loop)
-        entries = [*self._entries.get(kind, []), (callback, _accepted(callback), loop)]
+        entries = [*self._entries.get(kind, []), (callback, accepted_arguments(callback), loop)]
         self._entries[kind] = entries
 
     def remember(self, loop: Any) -> None:
@@ -134,7 +134,7 @@ async def _finish(result: Any) -> None:
         _log.exception("callback failed")
 
 
-def _accepted(callback: Callback) -> int:
+def accepted_arguments(callback: Callback) -> int:
     """How many positional arguments it takes: `def stop():` and `def stop(reason):` are both right."""
     try:
         parameters = inspect.signature(callback).parameters.values()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -41,6 +41,15 @@ class Paths(NamedTuple):
 
 
 @dataclass(frozen=True)
+class LinkAccess:
+    """The broker between modules; all None in a fleet without one."""
+
+    url: Optional[str]
+    username: Optional[str]
+    password: Optional[str] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Environment:
     run: Run
     paths: Paths
@@ -48,6 +57,7 @@ class Environment:
     notify_socket: Optional[str]
     halt_file: Optional[str]
     watchdog: bool
+    link: LinkAccess
 
     @property
     def inside(self) -> bool:
@@ -96,6 +106,11 @@ def read_environment(env: Optional[Mapping[str, str]] = None) -> Environment:
         notify_socket=text("NOTIFY_SOCKET"),
         halt_file=text("MARK_HALT_FILE"),
         watchdog=text("WATCHDOG_USEC") is not None,
+        link=LinkAccess(
+            url=text("MARK_LINK_URL"),
+            username=text("MARK_LINK_USERNAME"),
+            password=text("MARK_LINK_PASSWORD"),
+        ),
     )
 
 

@@ -48,7 +48,7 @@ def _check(value: object) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise TypeError(f"PersistentMap: the key {key!r:.100} of an object is no text")
+                raise TypeError(f"the key {key!r:.100} of an object is no text")
             if not isinstance(item, _PLAIN):
                 _check(item)
     elif isinstance(value, (list, tuple)):
@@ -56,7 +56,7 @@ def _check(value: object) -> None:
             if not isinstance(item, _PLAIN):
                 _check(item)
     else:
-        raise TypeError(f"PersistentMap: {type(value).__name__} is no JSON")
+        raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def _refuse(word: str) -> NoReturn:

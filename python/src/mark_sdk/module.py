@@ -15,9 +15,10 @@ from typing import Any, Callable, NoReturn, Optional, TypeVar
 from . import protocol
 from .callbacks import Callback, Callbacks, running_loop
 from .crash import CrashCapture
-from .environment import Environment
+from .environment import Environment, LinkAccess
 from .halt import LEVELS, read_halt_level, strictest
-from .link import Link
+from .line import Line
+from .links import Link
 from .protocol import Components, Feeds, Message, Number
 from .signals import StopSignals
 
@@ -31,9 +32,10 @@ class Module:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self._callbacks = Callbacks()
-        self._link = Link(environment, SDK, self._hear, self._look)
+        self._line = Line(environment, SDK, self._hear, self._look)
         self._signals = StopSignals(self._on_signal)
-        self._crash = CrashCapture(self._link.say, self._link.drain)
+        self._crash = CrashCapture(self._line.say, self._line.drain)
+        self._link = _make_link(environment.link)
         self._sequence = 0
         self._pings = 0
         self._levels = threading.Lock()
@@ -47,7 +49,7 @@ class Module:
                 after_in_parent=self._after_fork_in_parent,
                 after_in_child=self._after_fork_in_child,
             )
-            atexit.register(self._link.drain, END_S)
+            atexit.register(self._line.drain, END_S)
 
     # what it says
 
@@ -122,7 +124,7 @@ class Module:
     def exit(self, code: int, reason: Optional[str] = None) -> NoReturn:
         """Says `closing` and raises SystemExit. In the main thread: elsewhere it ends only the thread."""
         self.closing(code, reason)
-        self._link.drain(END_S)
+        self._line.drain(END_S)
         raise SystemExit(int(code))
 
     # what it hears
@@ -136,7 +138,7 @@ class Module:
         if self.environment.inside:
             self._callbacks.add("stop", callback)
             self._signals.install()
-            self._link.watch()
+            self._line.watch()
         return callback
 
     def on_pause(self, callback: F) -> F:
@@ -162,14 +164,22 @@ class Module:
 
     def connected(self) -> bool:
         """Whether MARK's daemon hears at this moment. Nothing a module needs to know."""
-        return self._link.connected
+        return self._line.connected
+
+    # other modules
+
+    def link(self) -> Link:
+        """The connection to the other modules of its fleet, always the same one, made in the background. In a
+        fleet without a link what it does is nothing."""
+        self._link.start()
+        return self._link
 
     # within
 
     def _say(self, kind: Any, message: Optional[Message], notice: Optional[str] = None) -> None:
         if self.environment.supervised:
             self._callbacks.remember(running_loop())
-            self._link.say(kind, message, notice)
+            self._line.say(kind, message, notice)
 
     def _watchdog(self) -> Optional[str]:
         return "WATCHDOG=1" if self.environment.watchdog else None
@@ -180,7 +190,7 @@ class Module:
             if kind == _kind_of(self._level):
                 self._call(kind, self._callbacks.call_last)
         if self.environment.supervised:
-            self._link.watch()
+            self._line.watch()
         return callback
 
     def _on_signal(self, name: str) -> None:
@@ -231,18 +241,26 @@ class Module:
 
     def _before_fork(self) -> None:
         self._signals.before_fork()
-        self._link.before_fork()
+        self._line.before_fork()
 
     def _after_fork_in_parent(self) -> None:
-        self._link.after_fork_in_parent()
+        self._line.after_fork_in_parent()
         self._signals.after_fork_in_parent()
 
     def _after_fork_in_child(self) -> None:
         self._levels = threading.Lock()
         self._file_level = self._said_level = self._said_reason = self._level = None
         self._callbacks.forget()
-        self._link.after_fork_in_child()
+        self._line.after_fork_in_child()
         self._signals.after_fork_in_child()
+
+
+def _make_link(access: LinkAccess) -> Link:
+    try:
+        return Link(access.url, access.username, access.password)
+    except ValueError as error:
+        protocol.warn_once("link-url", f"MARK_LINK_URL: {error}: there is no link")
+        return Link(None)
 
 
 def _level(value: object) -> Optional[str]:

@@ -30,8 +30,8 @@ LOOK_S = 0.5
 NOTICE_AGAIN_S = 0.1
 
 
-class Link:
-    """`on_message` and `on_look` are called in the link's thread and must return quickly."""
+class Line:
+    """`on_message` and `on_look` are called in the line's thread and must return quickly."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class Link:
             return
         try:
             self._wakers = list(os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC))
-            thread = threading.Thread(target=self._run, name="mark-link", daemon=True)
+            thread = threading.Thread(target=self._run, name="mark-line", daemon=True)
             thread.start()
             self._thread = thread
         except (OSError, RuntimeError) as error:  # no descriptors, no threads: the next call tries again
@@ -161,7 +161,7 @@ class Link:
             try:
                 self._turn()
             except Exception as error:  # whatever it is, the module goes on
-                protocol.warn_once("link", f"trouble with MARK's socket: {error!r}")
+                protocol.warn_once("line", f"trouble with MARK's socket: {error!r}")
                 self._disconnect()
                 time.sleep(LOOK_S)
         self._disconnect()

@@ -62,7 +62,7 @@ class Linked(Place):
 
     def module(self, **more: str) -> Module:
         made = Module(read_environment(self.marks(**more)))
-        self.addCleanup(made._link.end)
+        self.addCleanup(made._line.end)
         return made
 
     def mark(self, reads: bool = True) -> FakeMark:
@@ -103,7 +103,7 @@ class Linked(Place):
             module.metric(f"m{i}", i)
             longest = max(longest, time.perf_counter() - begin)
         self.assertLess(longest, 0.5)
-        self.assertLess(len(module._link._due), 110)
+        self.assertLess(len(module._line._due), 110)
         mark = self.mark()
         until(lambda: mark.of("heartbeat"))
         self.assertEqual([m["open_orders"] for m in mark.of("heartbeat")], [1999])
@@ -134,8 +134,8 @@ class Linked(Place):
                 version=str(i), components=[{"name": str(j), "state": until_connected} for j in range(5)]
             )
         self.assertLess(time.monotonic() - begin, 10)
-        self.assertLessEqual(len(module._link._out), 65536)
-        self.assertLessEqual(len(module._link._due), 2)
+        self.assertLessEqual(len(module._line._out), 65536)
+        self.assertLessEqual(len(module._line._due), 2)
         self.assertLessEqual(len(mark.links), 1)
 
     def test_garbage_from_mark_is_survived(self) -> None:
