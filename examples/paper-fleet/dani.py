@@ -4,11 +4,10 @@ let them pass. Features older than two seconds are no ground to trade on.
 The rule is there to trade often, not to be rich: buy what is below its fast average, sell what is above.
 """
 
-import threading
 import time
 
+import mark_sdk as mark
 import paper
-import wire
 
 DECIDE_EVERY_S = 0.25
 STALE_AFTER_S = 2
@@ -17,14 +16,17 @@ UNIT_SATS = 200_000  # 0.002 BTC
 
 def proposal(features):
     side = "buy" if features["price_cents"] < features["fast"] else "sell"
-    return {"op": "propose", "side": side, "sats": UNIT_SATS, "features": features}
+    return {"side": side, "sats": UNIT_SATS, "features": features}
 
 
-def ask_nana(question):
+def ask_nana(proposed):
+    """What became of it, in one word, and why."""
     try:
-        return wire.ask(wire.port_of("NANA", 17105), question, timeout=4)
-    except OSError as error:
-        return {"verdict": "REJECTED", "reason": f"no answer from NANA, nothing trades ({error})"}
+        return "EXECUTED", mark.link().request("nana", "propose", proposed, timeout=4)
+    except mark.RequestRefused as refused:
+        return "REJECTED", str(refused)
+    except mark.RequestUnknown as unknown:
+        return "PENDING", str(unknown)
 
 
 class Dani:
@@ -33,10 +35,8 @@ class Dani:
         self.proposed = self.executed = 0
         self.halt_level = ""
 
-    def _listen(self):
-        for features in wire.subscribe(wire.port_of("ROKO", 17103)):
-            if features is not None:
-                self.features = features
+    def hear(self, features, _topic):
+        self.features = features
 
     def _obey_halt(self):
         level = paper.halted()
@@ -48,23 +48,26 @@ class Dani:
         return level
 
     def _decide(self, features):
-        question = proposal(features)
-        verdict = ask_nana(question)
+        proposed = proposal(features)
+        verdict, reason = ask_nana(proposed)
         self.proposed += 1
-        self.executed += verdict["verdict"] == "EXECUTED"
-        order = f"{question['side']} {question['sats']} sats at candle {features['index']}"
-        paper.log("INFO", f"{order}: {verdict['verdict']} {verdict['reason']}")
+        self.executed += verdict == "EXECUTED"
+        order = f"{proposed['side']} {proposed['sats']} sats at candle {features['index']}"
+        paper.log("INFO", f"{order}: {verdict} {reason}")
 
     def work(self):
-        threading.Thread(target=paper.guarded, args=(self._listen,), daemon=True).start()
-        paper.notify("READY=1")
+        mark.link().subscribe("features", self.hear)
+        mark.ready()
         while True:
             newest = self.features
             fresh = newest is not None and time.time() - newest["at"] < STALE_AFTER_S
-            state = self._obey_halt() or ("trading" if fresh else "waiting")
+            state = "paused" if self._obey_halt() else "trading" if fresh else "catching_up"
             if state == "trading":
                 self._decide(newest)
-            paper.beat(f"state={state} proposed={self.proposed} executed={self.executed}")
+            feeds = {} if newest is None else {"roko": int(newest["at"] * 1000)}
+            paper.beat(
+                f"state={state} proposed={self.proposed} executed={self.executed}", state=state, feeds=feeds
+            )
             time.sleep(DECIDE_EVERY_S)
 
 

@@ -12,6 +12,7 @@ import time
 
 import ledger
 import market
+import mark_sdk as mark
 import paper
 import wire
 
@@ -108,10 +109,10 @@ def main():
 
     exchange = Exchange(paper.state_path("ledger.jsonl"), price_at)
     wire.serve(wire.port_of("EXCHANGE", 17100), exchange.answer)
-    paper.notify("READY=1")
+    mark.ready()
     while True:
         orders, cash, btc = len(exchange.answers), exchange.cash_cents, exchange.btc_sats
-        paper.beat(f"orders={orders} cash_cents={cash} btc_sats={btc}")
+        paper.beat(f"orders={orders} cash_cents={cash} btc_sats={btc}", state="trading")
         time.sleep(0.2)
 
 

@@ -1,12 +1,15 @@
 // JAAN, analytics: what the fleet has won or lost, as the exchange sees it. Prints it every few seconds and
 // shows it at http://127.0.0.1:<JAAN_PORT>/ as JSON; /ping says only that JAAN is there.
 import http from 'node:http'
-import { ask, begin, log, portOf, type Message } from './paper.ts'
+import { link } from '../../src/sdk/sdk.ts'
+import { ask, beat, begin, log, portOf, type Message } from './paper.ts'
 
 const REPORT_EVERY_MS = 3000
 const SATS_PER_BTC = 1e8
 
 let report: Message = { known: false }
+/** What TEEA says of itself: retained by the link, so also what it said before we came. */
+let books: Message = {}
 
 const dollars = (cents: number): string => (cents / 100).toFixed(2)
 
@@ -27,9 +30,8 @@ function judge(account: Message, fills: number | null): Message {
 
 async function look(): Promise<void> {
   const account = await ask(portOf('EXCHANGE', 17100), { op: 'balances' })
-  const teea = await ask(portOf('TEEA', 17106), { op: 'state' })
   if (account === null) return log('WARNING', 'no report: the exchange is away')
-  report = judge(account, teea?.state?.fills ?? null)
+  report = judge(account, books.fills ?? null)
   const pnl = `equity ${dollars(report.equity_cents)} USD, P&L ${dollars(report.trading_pnl_cents)} USD`
   log('INFO', `${pnl}, fills ${report.fills ?? 'unknown'}`)
 }
@@ -40,9 +42,12 @@ function respond(request: http.IncomingMessage, response: http.ServerResponse): 
 }
 
 begin()
+link().subscribe('books', data => {
+  books = data as Message
+})
 const server = http.createServer(respond)
 server.on('error', () => setTimeout(listen, 200)) // somebody holds the port for a moment
 const listen = (): http.Server => server.listen(portOf('JAAN', 17108), process.env.PAPER_HOST ?? '127.0.0.1')
 listen()
 setInterval(() => void look(), REPORT_EVERY_MS)
-setInterval(() => log('INFO', `heartbeat report=${report.known ? report.at : 'none yet'}`), 1000)
+setInterval(() => beat(`report=${report.known ? report.at : 'none yet'}`, { state: 'trading' }), 1000)

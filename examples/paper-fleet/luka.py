@@ -9,10 +9,12 @@ back.
 import collections
 import http.server
 import json
+import queue
 import sqlite3
 import threading
 import time
 
+import mark_sdk as mark
 import paper
 import wire
 
@@ -20,6 +22,14 @@ KEEP = 10_000
 REMEMBER = 500
 LOG_EVERY = 10
 STUCK_AFTER_S = 5
+
+
+def _next(coming):
+    """The next candle, or None if there is none for a while, so that the caller can beat."""
+    try:
+        return coming.get(timeout=0.5)
+    except queue.Empty:
+        return None
 
 
 class Luka:
@@ -40,32 +50,34 @@ class Luka:
     def last_index(self):
         return self.recent[-1]["index"] if self.recent else -1
 
-    def answer(self, question):
-        if question["op"] != "recent":
-            return {"error": "unknown op"}
-        return {"candles": list(self.recent)[-question["count"] :]}
+    def answer_recent(self, count, _request):
+        return list(self.recent)[-count:]
 
     def collect(self):
-        server = wire.serve(wire.port_of("LUKA", 17102), self.answer)
+        link, coming = mark.link(), queue.Queue(maxsize=1000)
+        link.serve("recent", self.answer_recent, ledger=paper.remembered("answers"))
+        link.subscribe("candles/live", lambda candle, _topic: coming.put(candle))
         self._serve_ping()
-        paper.notify("READY=1")
-        for candle in wire.subscribe(wire.port_of("VIDA", 17101)):
+        while True:
             self.last_loop = time.monotonic()
+            candle = _next(coming)
             if candle is not None and candle["index"] > self.last_index:
                 for whole in self._with_missing(candle):
                     self._store(whole)
-                    server.publish(whole)
-            paper.beat(f"last={self.last_index} data_age_s={time.monotonic() - self.last_candle:.1f}")
+                    link.publish("candles/stored", whole)
+            age_s = time.monotonic() - self.last_candle
+            feeds = {"vida": int((time.time() - age_s) * 1000)}
+            paper.beat(f"last={self.last_index} data_age_s={age_s:.1f}", state="trading", feeds=feeds)
 
     def _with_missing(self, candle):
         """The candle and those before it that we lack; nothing if VIDA is away again: the next will try."""
         candles, first = [], max(self.last_index + 1, candle["index"] - KEEP)
         while first < candle["index"]:
-            question = {"op": "candles", "from": first, "to": candle["index"] - 1}
+            wanted = {"from": first, "to": candle["index"] - 1}
             try:
-                candles += wire.ask(wire.port_of("VIDA", 17101), question)["candles"]
+                candles += mark.link().request("vida", "candles", wanted, timeout=2)
                 first = candles[-1]["index"] + 1
-            except (OSError, IndexError):
+            except (mark.RequestRefused, mark.RequestUnknown, IndexError):
                 return []
         if candles:
             paper.log("WARNING", f"filled a gap of {len(candles)} candles before {candle['index']}")

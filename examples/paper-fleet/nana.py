@@ -6,6 +6,7 @@ she vetoes: the exchange itself is asked for the balances each time, nobody's me
 
 import time
 
+import mark_sdk as mark
 import paper
 import wire
 
@@ -41,34 +42,28 @@ class Nana:
     def __init__(self):
         self.approved = self.vetoed = 0
 
-    def answer(self, question):
-        if question["op"] != "propose":
-            return {"error": "unknown op"}
-        side = question["side"]
+    def propose(self, asked, _request):
+        side = asked["side"]
         try:
             balances = wire.ask(wire.port_of("EXCHANGE", 17100), {"op": "balances"})
-            sats = approved_sats(side, question["sats"], question["features"], balances)
+            sats = approved_sats(side, asked["sats"], asked["features"], balances)
         except (OSError, Veto) as reason:
             self.vetoed += 1
-            paper.log("WARNING", f"veto {side} {question['sats']} sats: {reason}")
-            return {"verdict": "REJECTED", "reason": f"veto: {reason}"}
+            paper.log("WARNING", f"veto {side} {asked['sats']} sats: {reason}")
+            raise mark.Refuse("veto", str(reason)) from None
         self.approved += 1
-        paper.log("INFO", f"approved {side} {sats} of {question['sats']} sats")
-        return self._execute(side, sats)
-
-    def _execute(self, side, sats):
+        paper.log("INFO", f"approved {side} {sats} of {asked['sats']} sats")
+        # What TEEA refuses was not executed, so it is refused here too; what is unknown there stays unknown.
         try:
-            return wire.ask(
-                wire.port_of("TEEA", 17106), {"op": "order", "side": side, "sats": sats}, timeout=3
-            )
-        except OSError as error:
-            return {"verdict": "PENDING", "reason": f"no answer from TEEA ({error})"}
+            return mark.link().request("teea", "order", {"side": side, "sats": sats}, timeout=3)
+        except mark.RequestRefused as refused:
+            raise mark.Refuse(refused.code, str(refused)) from None
 
     def work(self):
-        wire.serve(wire.port_of("NANA", 17105), self.answer)
-        paper.notify("READY=1")
+        mark.link().serve("propose", self.propose, ledger=paper.remembered("proposals"))
+        mark.ready()
         while True:
-            paper.beat(f"approved={self.approved} vetoed={self.vetoed}")
+            paper.beat(f"approved={self.approved} vetoed={self.vetoed}", state="trading")
             time.sleep(0.2)
 
 

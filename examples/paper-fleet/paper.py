@@ -1,15 +1,12 @@
-"""What every Python module of the paper fleet shares: its log, its readiness, its heartbeat and its ways to
-end.
+"""What every Python module of the paper fleet shares: its log, its heartbeat and its ways to end.
 
-A module is `run(work)`: `work` runs in a thread of its own while the main thread waits for SIGTERM, so a stop
-is answered at once whatever the work is waiting for. Nothing needs tidying up: each module may be killed at
-any instant.
+A module is `run(work)`: `work` runs in a thread of its own while the main thread waits for the stop that MARK
+asks for, so a stop is answered at once whatever the work is waiting for. Nothing needs tidying up: each module
+may be killed at any instant.
 """
 
 import os
 import random
-import signal
-import socket
 import sys
 import threading
 import time
@@ -17,6 +14,7 @@ import traceback
 
 import durable
 import logbook
+import mark_sdk as mark
 
 MODULE = os.environ.get("MARK_MODULE") or os.path.splitext(os.path.basename(sys.argv[0]))[0]
 STATE_DIR = os.environ.get("MARK_STATE_DIR") or os.path.join(".paper", MODULE)
@@ -26,6 +24,11 @@ CRASH_CODES = [1, 3, 7, 42, 130, 137, 200, 255]
 def state_path(name):
     os.makedirs(STATE_DIR, exist_ok=True)
     return os.path.join(STATE_DIR, name)
+
+
+def remembered(name):
+    """A map that survives kill -9, and never begins empty because something was lost."""
+    return mark.PersistentMap(name, dir=os.path.dirname(state_path(name)))
 
 
 def _own_log():
@@ -38,46 +41,26 @@ log = logbook.Logbook(MODULE, _own_log(), state_path("seq")).write
 _last_beat = 0.0
 
 
-def notify(message):
-    """sd_notify: one datagram to the supervisor, if there is one."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if address:
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
-                sock.sendto(message.encode(), "\0" + address[1:] if address[0] == "@" else address)
-        except OSError:
-            pass  # no supervisor is no reason not to work
-
-
-def beat(message):
-    """Called from the loop that does the work, so that a stuck loop falls silent; written once a second."""
+def beat(message, **facts):
+    """Called from the loop that does the work, so that a stuck loop falls silent; said once a second."""
     global _last_beat
     if time.monotonic() - _last_beat >= 1:
         _last_beat = time.monotonic()
         log("INFO", "heartbeat " + message)
-        notify("WATCHDOG=1\nSTATUS=" + message)
+        mark.heartbeat(**facts)
+        mark.status(message)
 
 
 def halted():
     """The level of the halt order, or "". Read from the file each time: it must work with MARK dead."""
-    path = os.environ.get("MARK_HALT_FILE")
-    if not path:
-        return ""
-    if os.path.exists(os.path.join(os.path.dirname(path), "..", "KILL")):
-        return "halt"
-    try:
-        with open(path) as file:
-            return file.read().strip() or "halt"
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError):
-        return "halt"  # an order we cannot read is still an order
+    return mark.halt_level() or ""
 
 
 def die(code):
     """Ends by its own will; says so first: a supervisor's record of exits can be compared with the truth."""
     record = {"run_id": os.environ.get("MARK_RUN_ID"), "code": code, "at": logbook.now_text()}
     durable.append(state_path("deaths.jsonl"), record)
+    mark.closing(code)
     os._exit(code)
 
 
@@ -101,16 +84,17 @@ def guarded(work):
     try:
         work()
         log("ERROR", "the work ended, which it never should")
-    except durable.Corrupt as damage:
+    except (durable.Corrupt, mark.StateLost) as damage:
         log("CRITICAL", f"will not go on: {damage}")
-        die(11)
+        die(mark.Exit.RECONCILE)
     except BaseException:
         traceback.print_exc()
     die(1)
 
 
 def run(work, last_words=lambda: None):
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    asked = threading.Event()
+    mark.on_stop(asked.set)
     _record_start()
     log("INFO", f"started pid={os.getpid()} mode={os.environ.get('MODE', '-')}")
     if float(os.environ.get("PAPER_CRASH_EVERY") or 0):
@@ -118,8 +102,7 @@ def run(work, last_words=lambda: None):
             target=_crash_drill, args=(float(os.environ["PAPER_CRASH_EVERY"]),), daemon=True
         ).start()
     threading.Thread(target=guarded, args=(work,), daemon=True).start()
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    notify("STOPPING=1")
+    asked.wait()
     last_words()
     log("INFO", "stopped as asked")
     os._exit(0)

@@ -1,8 +1,10 @@
-// What the TypeScript modules of the paper fleet share: the same log, starts, deaths and wire as their Python
-// sisters (logbook.py, paper.py and wire.py say why things are as they are).
+// What the TypeScript modules of the paper fleet share: the same log, heartbeat, starts and deaths as their Python
+// sisters (logbook.py and paper.py say why things are as they are), and the way to the exchange (wire.py).
 import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
+// Where it is installed from npm this is 'mark-keeper/sdk'.
+import { closing, heartbeat, onStop, type HeartbeatFacts } from '../../src/sdk/sdk.ts'
 
 /** What comes over the wire; who takes it knows what it asked for. */
 // biome-ignore lint/suspicious/noExplicitAny: the other side speaks another language
@@ -65,6 +67,7 @@ function appendSynced(name: string, record: Message): void {
 
 function die(code: number): never {
   appendSynced('deaths.jsonl', { run_id: env.MARK_RUN_ID ?? null, code, at: new Date().toISOString() })
+  closing(code)
   process.exit(code)
 }
 
@@ -73,9 +76,15 @@ function stop(): void {
   process.exit(0)
 }
 
+/** Said every second: what it does in words for the log, and as facts for MARK. */
+export function beat(message: string, facts: HeartbeatFacts): void {
+  log('INFO', `heartbeat ${message}`)
+  heartbeat(facts)
+}
+
 /** The first call of every module: its start is recorded, its end is prepared. */
 export function begin(): void {
-  process.on('SIGTERM', stop).on('SIGINT', stop)
+  onStop(stop)
   process.on('uncaughtException', error => {
     fs.writeSync(2, `${error.stack}\n`)
     die(1)
@@ -119,25 +128,4 @@ export function ask(port: number, question: Message): Promise<Message | null> {
     const take = (answer: Message): void => resolve('error' in answer ? null : answer)
     void converse(port, question, 2000, take).then(() => resolve(null))
   })
-}
-
-const sleep = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
-
-/** Hands on each message of a feed for ever; `alive` says whether it is there, whenever that changes. */
-export async function subscribe(
-  port: number,
-  take: (message: Message) => void,
-  alive: (yes: boolean) => void,
-) {
-  for (let delayMs = 50; ; delayMs = Math.min(250, delayMs * 2)) {
-    let heard = false
-    await converse(port, { op: 'subscribe' }, 3000, message => {
-      if (!heard) alive(true)
-      heard = true
-      if (!message.idle) take(message)
-    })
-    if (heard) alive(false)
-    if (heard) delayMs = 50
-    await sleep(delayMs)
-  }
 }

@@ -6,9 +6,10 @@ once.
 
 import collections
 import statistics
+import time
 
+import mark_sdk as mark
 import paper
-import wire
 
 FAST, SLOW = 5, 20
 WINDOW = 60
@@ -34,6 +35,7 @@ def features(candles):
 class Roko:
     def __init__(self):
         self.window = collections.deque(maxlen=WINDOW)
+        self.heard_ms = None
 
     def _take(self, candle):
         if self.window and candle["index"] == self.window[-1]["index"] + 1:
@@ -45,29 +47,34 @@ class Roko:
     def _warm_up(self, candle):
         self.window.clear()
         try:
-            answer = wire.ask(wire.port_of("LUKA", 17102), {"op": "recent", "count": WINDOW})
-            self.window.extend(known for known in answer["candles"] if known["index"] < candle["index"])
-        except OSError:
+            recent = mark.link().request("luka", "recent", WINDOW, timeout=2)
+            self.window.extend(known for known in recent if known["index"] < candle["index"])
+        except (mark.RequestRefused, mark.RequestUnknown):
             pass  # then the window fills candle by candle
         self.window.append(candle)
         paper.log("INFO", f"warm with {len(self.window)} candles up to {candle['index']}")
 
+    def take(self, candle, _topic):
+        self.heard_ms = int(time.time() * 1000)
+        if not self._take(candle):
+            return
+        now = features(list(self.window))
+        # A late candle is for the window, not to trade on.
+        mark.link().publish("features", {**now, "at": candle.get("at", 0)})
+        if now["index"] % LOG_EVERY == 0:
+            paper.log(
+                "INFO",
+                f"features of {now['index']}: return={now['return']:+.5f} "
+                f"volatility={now['volatility']:.5f} premium={now['premium']:+.4f}",
+            )
+
     def watch(self):
-        server = wire.serve(wire.port_of("ROKO", 17103))
-        paper.notify("READY=1")
-        for candle in wire.subscribe(wire.port_of("LUKA", 17102)):
-            if candle is not None and self._take(candle):
-                now = features(list(self.window))
-                server.publish(
-                    {**now, "at": candle.get("at", 0)}
-                )  # a late candle is for the window, not to trade on
-                if now["index"] % LOG_EVERY == 0:
-                    paper.log(
-                        "INFO",
-                        f"features of {now['index']}: return={now['return']:+.5f} "
-                        f"volatility={now['volatility']:.5f} premium={now['premium']:+.4f}",
-                    )
-            paper.beat(f"window={len(self.window)} listeners={len(server.subscribers)}")
+        mark.link().subscribe("candles/stored", self.take)
+        mark.ready()
+        while True:
+            feeds = {} if self.heard_ms is None else {"luka": self.heard_ms}
+            paper.beat(f"window={len(self.window)}", state="trading", feeds=feeds)
+            time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 // TAMI, messages: tells the operator now and then what the fleet did, and at once what needs eyes.
-import { begin, log, portOf, subscribe, type Message } from './paper.ts'
+import { link, ready } from '../../src/sdk/sdk.ts'
+import { beat, begin, log, type Message } from './paper.ts'
 
 const DIGEST_EVERY_MS = 2000
 const DEPEG_PREMIUM = 0.01
@@ -32,14 +33,19 @@ function watchDepeg({ premium }: Message): void {
   }
 }
 
-const reporter =
-  (who: string) =>
-  (yes: boolean): void =>
-    yes ? log('INFO', `${who} is here`) : notice(`${who} is away`)
+/** The broker itself says who is there. */
+function watchPresence(who: string): void {
+  link().subscribe(`mark/presence/${who.toLowerCase()}`, data => {
+    if ((data as Message).state === 'here') log('INFO', `${who} is here`)
+    else notice(`${who} is away`)
+  })
+}
 
 begin()
-void subscribe(portOf('TEEA', 17106), fill => fills.push(fill), reporter('TEEA'))
-void subscribe(portOf('ROKO', 17103), watchDepeg, reporter('ROKO'))
+link().subscribe('fills', fill => fills.push(fill as Message))
+link().subscribe('features', features => watchDepeg(features as Message))
+for (const who of ['TEEA', 'ROKO']) watchPresence(who)
 setInterval(digest, DIGEST_EVERY_MS)
-setInterval(() => log('INFO', `heartbeat waiting=${fills.length} depegged=${depegged}`), 1000)
+setInterval(() => beat(`waiting=${fills.length} depegged=${depegged}`, { state: 'trading' }), 1000)
+ready()
 log('INFO', 'listening') // the line that `ready: { log: ... }` waits for

@@ -1,140 +1,162 @@
 """TEEA, execution: sends approved orders and knows at any moment, and after any kill, what they did.
 
-An order is written into the state, with the id that the exchange will know it by, before it is sent. If the
-answer is lost, or TEEA dies, the id is still there: before anything new is traded it is settled with the
-exchange, which says what became of it. Money that does not agree with the exchange afterwards, or a state
-that is lost, is exit code 11.
+An order is written into the books, under the id that its request came with and that the exchange will know it
+by, before it is sent. If the answer is lost, or TEEA dies, the id is still there: before anything new is traded
+it is settled with the exchange, which says what became of it. Money that does not agree with the exchange
+afterwards, or books that are lost, is exit code 11.
 """
 
-import json
-import os
 import threading
 import time
 
 import durable
+import mark_sdk as mark
 import paper
 import wire
 
 LAST_WORDS_S = 0.8
+PENDING = "pending/"
 
 
 class Teea:
-    def __init__(self, path, ask_exchange, publish=lambda fill: None):
+    """`books`: `account`, and under `pending/<id>` each order of which it is not known what it did."""
+
+    def __init__(self, books, ask_exchange, publish=lambda topic, data, **how: None):
         self.lock = threading.Lock()
-        self.path, self.ask, self.publish = path, ask_exchange, publish
-        self.state, self.settled = None, False
+        self.books, self.ask, self.publish = books, ask_exchange, publish
+        self.settled = False
 
-    def answer(self, question):
-        if question["op"] == "state":
-            with self.lock:
-                return {"state": json.loads(json.dumps(self.state)), "settled": self.settled}
-        if question["op"] == "order":
-            return self.order(question["side"], question["sats"])
-        return {"error": "unknown op"}
+    @property
+    def account(self):
+        return dict(self.books["account"])
 
-    def order(self, side, sats):
+    def pending(self):
+        return [key[len(PENDING) :] for key in self.books if key.startswith(PENDING)]
+
+    def order(self, asked, request):
+        """Executes one request; its id is the order's, so that the exchange fills it once whatever happens."""
         with self.lock:
             level = paper.halted()
             if level:
-                return {"verdict": "REJECTED", "reason": f"{level} ordered"}
+                raise mark.Refuse("halted", f"{level} ordered")
             if not self.settled:
-                return {"verdict": "REJECTED", "reason": "not reconciled with the exchange"}
+                raise mark.Refuse("reconciling", "not reconciled with the exchange")
             try:
-                return self._send(side, sats)
-            except OSError as error:
+                return self._send(request.id, asked["side"], asked["sats"])
+            except OSError:
                 self.settled = False  # the order stays pending: it may or may not have been filled
-                return {"verdict": "PENDING", "reason": str(error)}
+                raise
 
-    def _send(self, side, sats):
-        # The random part keeps the id unique even if this state is replaced by an older generation of itself.
-        order_id = f"teea-{self.state['next_order']}-{os.urandom(3).hex()}"
-        self.state["next_order"] += 1
-        self.state["pending"][order_id] = {"side": side, "sats": sats}
-        durable.save(self.path, self.state)
+    def _send(self, order_id, side, sats):
+        self.books.set(PENDING + order_id, {"side": side, "sats": sats}, durable=True)
         answer = self.ask({"op": "order", "client_order_id": order_id, "side": side, "sats": sats})
         filled = answer["status"] == "filled"
-        if filled:
-            self._book(answer["fill"])
-        del self.state["pending"][order_id]
-        durable.save(self.path, self.state)
-        return {"verdict": "EXECUTED" if filled else "REJECTED", "reason": answer.get("reason", order_id)}
+        with self.books.transaction(durable=True) as books:
+            if filled:
+                books["account"] = self._booked(self.account, answer["fill"])
+            del books[PENDING + order_id]
+        if not filled:
+            raise mark.Refuse("rejected", answer.get("reason", order_id))
+        return order_id
 
-    def _book(self, fill):
+    def recover(self, order_id, _asked):
+        """A request that had begun when TEEA was killed: the exchange knows what it did, or makes it never be."""
+        answer = self.ask({"op": "cancel", "client_order_id": order_id})
+        if answer["status"] != "filled":
+            raise mark.Refuse("rejected", answer["reason"])
+        return order_id
+
+    def _booked(self, account, fill):
+        """The account after a fill."""
         sign = 1 if fill["side"] == "buy" else -1
-        self.state["cash_cents"] -= sign * fill["cost_cents"] + fill["fee_cents"]
-        self.state["btc_sats"] += sign * fill["sats"]
-        self.state["fill_seq"] = fill["seq"]
-        self.state["fills"] += 1
         paper.log("INFO", f"booked {fill['client_order_id']} {fill['side']} {fill['sats']} sats")
-        self.publish(fill)
+        self.publish("fills", fill)
+        return {
+            "cash_cents": account["cash_cents"] - sign * fill["cost_cents"] - fill["fee_cents"],
+            "btc_sats": account["btc_sats"] + sign * fill["sats"],
+            "fill_seq": fill["seq"],
+            "fills": account["fills"] + 1,
+        }
 
     def settle(self):
         """Learns what became of every order whose answer was lost; Corrupt if the money does not agree."""
         with self.lock:
-            if self.state is None:
-                self.state = durable.load(self.path) or self._first_state()
-            pending = len(self.state["pending"])
-            for order_id in self.state["pending"]:
-                self.ask(
-                    {"op": "cancel", "client_order_id": order_id}
-                )  # filled or cancelled: from now on certain
-            booked = self._book_missed_fills()
-            self.state["pending"] = {}
-            durable.save(self.path, self.state)
-            self._compare(self.ask({"op": "balances"}))
+            if "account" not in self.books:
+                self.books.set("account", self._first_account(), durable=True)
+            pending = self.pending()
+            for order_id in pending:
+                # Filled or cancelled: from now on certain.
+                self.ask({"op": "cancel", "client_order_id": order_id})
+            account, booked = self._with_missed_fills(self.account)
+            with self.books.transaction(durable=True) as books:
+                books["account"] = account
+                for order_id in pending:
+                    del books[PENDING + order_id]
+            agrees = self._compare(account, self.ask({"op": "balances"}))
+            mark.reconciled(agrees is None, agrees)
+            if agrees is not None:
+                raise durable.Corrupt(agrees)
             self.settled = True
             paper.log(
-                "INFO", f"settled with the exchange: {pending} orders were open, {booked} fills were missed"
+                "INFO",
+                f"settled with the exchange: {len(pending)} orders were open, {booked} fills were missed",
             )
 
-    def _first_state(self):
+    def _first_account(self):
         opening = self.ask({"op": "balances"})["opening"]
         return {
             "cash_cents": opening["cash_cents"],
             "btc_sats": opening["btc_sats"],
             "fill_seq": 0,
             "fills": 0,
-            "next_order": 1,
-            "pending": {},
         }
 
-    def _book_missed_fills(self):
+    def _with_missed_fills(self, account):
         booked = 0
-        while fills := self.ask({"op": "fills", "since": self.state["fill_seq"]})["fills"]:
+        while fills := self.ask({"op": "fills", "since": account["fill_seq"]})["fills"]:
             for fill in fills:
-                self._book(fill)
+                account = self._booked(account, fill)
             booked += len(fills)
-        return booked
+        return account, booked
 
-    def _compare(self, balances):
+    def _compare(self, account, balances):
+        """What does not agree, or None."""
         for name in ("cash_cents", "btc_sats"):
-            if self.state[name] != balances[name]:
-                raise durable.Corrupt(f"{name}: {self.state[name]} here, {balances[name]} at the exchange")
+            if account[name] != balances[name]:
+                return f"{name}: {account[name]} here, {balances[name]} at the exchange"
+        return None
 
     def watch(self):
         """Settles whenever an answer was lost, also when no new order comes."""
         while True:
             if not self.settled:
                 self._try_to_settle()
-            state = "trading" if self.settled else "reconciling"
-            orders = self.state or {"fills": 0, "pending": {}}
-            paper.beat(
-                f"state={paper.halted() or state} fills={orders['fills']} pending={len(orders['pending'])}"
-            )
-            time.sleep(0.1)
+            account, pending = self.books.get("account", {"fills": 0}), len(self.pending())
+            state = "paused" if paper.halted() else "trading" if self.settled else "starting"
+            words = f"state={state} fills={account['fills']} pending={pending}"
+            paper.beat(words, state=state, open_orders=pending, exposure=account.get("btc_sats"))
+            self.publish("books", {**account, "settled": self.settled}, retain=True, qos=0)
+            time.sleep(0.2)
 
     def _try_to_settle(self):
         try:
             self.settle()
-            paper.notify("READY=1")
+            mark.ready()
         except OSError as error:
             paper.log("WARNING", f"cannot settle yet: {error}")
             time.sleep(0.15)
 
     def work(self):
-        server = wire.serve(wire.port_of("TEEA", 17106), self.answer)
-        self.publish = server.publish
+        link = mark.link()
+        self.publish = link.publish
+        self.settle_first()
+        link.serve("order", self.order, ledger=paper.remembered("orders"), recover=self.recover)
         self.watch()
+
+    def settle_first(self):
+        """Before any order is taken, those that were begun in an earlier life included."""
+        while not self.settled:
+            self._try_to_settle()
 
     def finish_order_in_hand(self):
         self.lock.acquire(timeout=LAST_WORDS_S)
@@ -144,6 +166,20 @@ def ask_exchange(question):
     return wire.ask(wire.port_of("EXCHANGE", 17100), question)
 
 
+class Life:
+    """TEEA of this process; made where the work begins, so that books that are lost end it with exit code 11."""
+
+    teea = None
+
+    def work(self):
+        self.teea = Teea(paper.remembered("books"), ask_exchange)
+        self.teea.work()
+
+    def last_words(self):
+        if self.teea is not None:
+            self.teea.finish_order_in_hand()
+
+
 if __name__ == "__main__":
-    execution = Teea(paper.state_path("teea.json"), ask_exchange)
-    paper.run(execution.work, last_words=execution.finish_order_in_hand)
+    life = Life()
+    paper.run(life.work, last_words=life.last_words)

@@ -4,16 +4,17 @@ import os
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "python", "src")]
 ROOM = tempfile.TemporaryDirectory()
 os.environ["MARK_STATE_DIR"] = ROOM.name
 os.environ.pop("MARK_HALT_FILE", None)
 
 # The modules look at the environment when they are loaded.
-import durable, exchange, logbook, paper, teea, verify  # noqa: E401, E402
+import durable, exchange, logbook, mark_sdk, paper, teea, verify  # noqa: E401, E402
 
 paper.log = lambda level, message: None
 
@@ -30,39 +31,27 @@ class Room(unittest.TestCase):
             os.mkdir(os.path.join(room.name, name))
         self.room = room.name
         self.ledger = os.path.join(room.name, "exchange", "ledger.jsonl")
-        self.state = os.path.join(room.name, "teea", "teea.json")
+        self.books = None
 
     def exchange(self):
         return exchange.Exchange(self.ledger, lambda seconds: 2_000_001)
 
     def teea(self, ask):
-        trader = teea.Teea(self.state, ask)
+        """TEEA in a new life: what it kept of the one before is all it has."""
+        if self.books is not None:
+            self.books.close()
+        self.books = mark_sdk.PersistentMap("books", dir=os.path.join(self.room, "teea"))
+        self.addCleanup(self.books.close)
+        trader = teea.Teea(self.books, ask)
         trader.settle()
         return trader
 
 
-class StateFile(Room):
-    def test_cut_at_any_length_the_previous_generation_is_used(self):
-        durable.save(self.state, {"order": 1})
-        durable.save(self.state, {"order": 2})
-        whole = Path(self.state).read_bytes()
-        for length in range(len(whole) - 1):  # without its newline alone it is still whole
-            Path(self.state).write_bytes(whole[:length])
-            self.assertEqual(durable.load(self.state), {"order": 1})
+def request(id):
+    return mark_sdk.Request(id, "order", "nana", None, 0)
 
-    def test_cut_at_any_length_without_a_previous_generation_it_refuses(self):
-        durable.save(self.state, {"order": 1})
-        whole = Path(self.state).read_bytes()
-        cuts = [whole[:length] for length in range(len(whole) - 1)]
-        for damaged in [whole.replace(b"1}", b"2}"), *cuts]:
-            Path(self.state).write_bytes(damaged)
-            self.assertRaises(durable.Corrupt, durable.load, self.state)
 
-    def test_only_what_never_existed_begins_empty(self):
-        self.assertIsNone(durable.load(self.state))
-        durable.save(self.state, {"order": 1})
-        os.unlink(self.state)
-        self.assertRaises(durable.Corrupt, durable.load, self.state)
+BUY = {"side": "buy", "sats": 1000}
 
 
 class Ledger(Room):
@@ -101,39 +90,59 @@ class Execution(Room):
                     market.answer(question)
                 raise Killed
 
-            self.assertRaises(Killed, self.teea(ask).order, "buy", 1000)
+            self.assertRaises(Killed, self.teea(ask).order, BUY, request(f"order {heard}"))
             self.assertTrue(verify.verify(self.room, settled=False)["ok"])
-            self.teea(self.exchange().answer)
-            self.assertTrue(verify.verify(self.room, settled=True)["ok"])
+            trader = self.teea(self.exchange().answer)
+            if heard:
+                self.assertEqual(trader.recover(f"order {heard}", BUY), f"order {heard}")
+            else:
+                self.assertRaises(mark_sdk.Refuse, trader.recover, f"order {heard}", BUY)
+            self.assertEqual(verify.verify(self.room, settled=True)["reason"], "")
         self.assertEqual(verify.verify(self.room, settled=True)["fills"], 1)
 
-    def test_a_state_one_generation_old_is_brought_up_to_date(self):
-        trader = self.teea(self.exchange().answer)
-        for side in ("buy", "sell", "buy"):
-            self.assertEqual(trader.order(side, 1000)["verdict"], "EXECUTED")
-        Path(self.state).write_bytes(b"")
-        self.teea(self.exchange().answer)
-        self.assertEqual(verify.verify(self.room, settled=True)["fills"], 3)
-        self.assertTrue(verify.verify(self.room, settled=True)["ok"])
+    def test_an_answer_that_is_lost_stops_trading_until_it_is_settled(self):
+        market = self.exchange()
+        trader = self.teea(market.answer)
+
+        def lost(question):
+            if question["op"] == "order":
+                market.answer(question)
+                raise ConnectionError("lost")
+            return market.answer(question)
+
+        trader.ask = lost
+        self.assertRaises(ConnectionError, trader.order, BUY, request("a"))
+        self.assertRaises(mark_sdk.Refuse, trader.order, BUY, request("b"))
+        trader.settle()
+        self.assertEqual(trader.account["fills"], 1)
+        self.assertEqual(verify.verify(self.room, settled=True)["reason"], "")
 
     def test_books_that_disagree_are_refused_and_the_checker_sees_it(self):
         trader = self.teea(self.exchange().answer)
-        trader.state["cash_cents"] += 1
-        durable.save(self.state, trader.state)
+        wrong = {**trader.account, "cash_cents": trader.account["cash_cents"] + 1}
+        self.books.set("account", wrong, durable=True)
         self.assertFalse(verify.verify(self.room, settled=False)["ok"])
         self.assertRaises(durable.Corrupt, self.teea, self.exchange().answer)
+
+    def test_books_that_are_gone_are_not_begun_anew(self):
+        self.teea(self.exchange().answer)
+        self.books.close()
+        os.unlink(os.path.join(self.room, "teea", "books.db"))
+        self.assertRaises(mark_sdk.StateLost, self.teea, self.exchange().answer)
+        self.assertFalse(verify.verify(self.room, settled=False)["ok"])
 
 
 class Halt(Room):
     def test_any_order_in_the_halt_file_stops_new_trades(self):
         trader = self.teea(self.exchange().answer)
-        os.environ["MARK_HALT_FILE"] = halt = os.path.join(self.room, "teea", "halt")
-        self.addCleanup(os.environ.pop, "MARK_HALT_FILE")
-        for order in (b"pause", b"halt", b"flatten", b"", b"\xff"):
-            Path(halt).write_bytes(order)
-            self.assertEqual(trader.order("buy", 1000)["verdict"], "REJECTED")
-        os.unlink(halt)
-        self.assertEqual(trader.order("buy", 1000)["verdict"], "EXECUTED")
+        halt = Path(self.room, "teea", "halt")
+        level = lambda: halt.read_text() if halt.exists() else None
+        with unittest.mock.patch.object(mark_sdk, "halt_level", level):
+            for order in ("pause", "halt", "flatten"):
+                halt.write_text(order)
+                self.assertRaises(mark_sdk.Refuse, trader.order, BUY, request(order))
+            halt.unlink()
+            self.assertEqual(trader.order(BUY, request("a")), "a")
 
 
 class LineNumbers(Room):

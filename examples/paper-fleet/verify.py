@@ -10,9 +10,11 @@ stop, with --settled, there must be none. Exit code 0 if all is well, 1 if not.
 """
 
 import argparse
-import hashlib
+import contextlib
 import json
 import os
+import sqlite3
+import tempfile
 import time
 
 SATS_PER_BTC = 100_000_000
@@ -80,15 +82,28 @@ def check_teea(state, fills, cash, btc):
 
 
 def teea_state(directory):
-    """The newest readable generation; None if there has never been one."""
-    for name in ("teea.json", "teea.json.bak"):
-        document = json.loads(read(directory, "teea", name) or b"{}")
-        if document:
-            text = json.dumps(document["state"], sort_keys=True).encode()
-            demand(hashlib.sha256(text).hexdigest() == document["sha256"], f"{name} is damaged")
-            return document["state"]
-    demand(not read(directory, "teea", "teea.json.born"), "TEEA's state existed and is gone")
-    return None
+    """What TEEA's books say, from a copy of them; None if there have never been any."""
+    names = ("books.db", "books.db-journal")
+    for _ in range(100):
+        files = [read(directory, "teea", name) for name in names]
+        if files == [read(directory, "teea", name) for name in names]:
+            break
+    else:
+        raise Wrong("TEEA's books never held still")
+    demand(files[0] or not os.path.exists(os.path.join(directory, "teea", "books.exists")), "TEEA's books are gone")
+    if not files[0]:
+        return None
+    with tempfile.TemporaryDirectory() as copy:
+        for name, data in zip(names, files):
+            if data:  # a transaction that was under way is rolled back in the copy, as TEEA would
+                with open(os.path.join(copy, name), "wb") as file:
+                    file.write(data)
+        with contextlib.closing(sqlite3.connect(os.path.join(copy, names[0]))) as database:
+            entries = dict(database.execute("SELECT key, value FROM entries"))
+    if "account" not in entries:
+        return None
+    pending = [key[len("pending/") :] for key in entries if key.startswith("pending/")]
+    return {**json.loads(entries["account"]), "pending": pending}
 
 
 def read(*parts):
@@ -122,7 +137,7 @@ def verify(directory, settled):
         result["in_flight"] = check_teea(teea, fills, cash, btc) if teea else 0
         demand(not (settled and result["in_flight"]), f"{result['in_flight']} orders are not settled")
         result["ok"] = True
-    except (Wrong, ValueError, LookupError, TypeError) as error:
+    except (Wrong, ValueError, LookupError, TypeError, sqlite3.Error) as error:
         result["reason"] = str(error)
     return result
 

@@ -8,12 +8,10 @@ earlier stretch, for a listener that was away.
 import os
 import time
 
-import durable
 import market
+import mark_sdk as mark
 import paper
-import wire
 
-SAVE_EVERY = 5
 LOG_EVERY = 10
 PAGE = 500
 
@@ -21,34 +19,33 @@ PAGE = 500
 class Vida:
     def __init__(self):
         self.market = market.Market()
-        self.path = paper.state_path("position.json")
-        self.next = (durable.load(self.path) or {"next": 0})["next"]
+        self.position = paper.remembered("position")
+        self.next = self.position.get("next", 0)
 
-    def answer(self, question):
-        if question["op"] != "candles":
-            return {"error": "unknown op"}
-        last = min(question["to"], self.next - 1, question["from"] + PAGE - 1)
-        return {"candles": [self.market.candle(index) for index in range(question["from"], last + 1)]}
+    def candles(self, asked, _request):
+        last = min(asked["to"], self.next - 1, asked["from"] + PAGE - 1)
+        return [self.market.candle(index) for index in range(asked["from"], last + 1)]
 
     def play(self):
-        server = wire.serve(wire.port_of("VIDA", 17101), self.answer)
+        link = mark.link()
+        link.serve("candles", self.candles, ledger=paper.remembered("answers"))
         pause = 1 / float(os.environ.get("VIDA_SPEED") or 20)
-        paper.notify("READY=1")
+        mark.ready()
         due = time.monotonic()
         while True:
             candle = self.market.candle(self.next)
             self.next += 1
-            server.publish({**candle, "at": time.time()})  # only what is said live carries a time
-            self._keep_account(candle, len(server.subscribers))
+            link.publish("candles/live", {**candle, "at": time.time()})  # only what is said live carries a time
+            self._keep_account(candle)
             due = max(due + pause, time.monotonic() - 1)  # catch up after a hiccup, but never by a flood
             time.sleep(max(0, due - time.monotonic()))
 
-    def _keep_account(self, candle, listeners):
-        if self.next % SAVE_EVERY == 0:
-            durable.save(self.path, {"next": self.next})
+    def _keep_account(self, candle):
+        self.position["next"] = self.next  # on the disk soon; killed before, it says a few candles again
         if self.next % LOG_EVERY == 0:
             paper.log("INFO", f"candle {candle['index']} BTC/USD {candle['usd_cents']} cents")
-        paper.beat(f"next={self.next} listeners={listeners}")
+        now_ms = int(time.time() * 1000)
+        paper.beat(f"next={self.next}", state="trading", feeds={"BTC/USD": now_ms})
 
 
 if __name__ == "__main__":

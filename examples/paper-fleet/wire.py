@@ -1,14 +1,9 @@
-"""How the modules talk: one JSON object a line over TCP on loopback, as questions with an answer or as a
-feed.
-
-Whoever listens may die at any time, so whoever connects tries again for ever, a few times a second, and a
-feed that falls silent is taken for dead: its publisher says {"idle": true} each second when it has nothing
-else to say.
+"""How the exchange is spoken to, which knows nothing of MARK: one JSON object a line over TCP on loopback, a
+question and its answer. Among themselves the modules talk over MARK's link.
 """
 
 import json
 import os
-import queue
 import socket
 import socketserver
 import threading
@@ -16,7 +11,6 @@ import time
 
 HOST = os.environ.get("PAPER_HOST", "127.0.0.1")
 LINE_LIMIT = 65536
-MAX_DELAY_S = 0.25
 
 
 def port_of(module, default):
@@ -46,24 +40,6 @@ def ask(port, question, timeout=2.0):
     return answer
 
 
-def subscribe(port):
-    """Yields each message of a feed for ever, and None whenever there is nothing, so the caller can beat."""
-    delay = 0.05
-    while True:
-        try:
-            with _connect(port, 3) as sock, sock.makefile("rb") as lines:
-                sock.sendall(b'{"op": "subscribe"}\n')
-                for line in lines:
-                    message = json.loads(line)
-                    delay = 0.05
-                    yield None if "idle" in message else message
-        except (OSError, ValueError):
-            pass  # gone, silent, or killed in mid-line: the same to us
-        yield None
-        time.sleep(delay)
-        delay = min(MAX_DELAY_S, delay * 2)
-
-
 def patiently(listen, patience=5.0):
     """An outgoing connection of anybody may hold our port for a moment: try again before giving up."""
     give_up = time.monotonic() + patience
@@ -76,16 +52,12 @@ def patiently(listen, patience=5.0):
             time.sleep(0.1)
 
 
-def no_questions(question):
-    return {"error": "not a question I know"}
-
-
-def serve(port, answer=no_questions):
+def serve(port, answer):
     return patiently(lambda: Server(port, answer))
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Answers questions with `answer(question)` and copies what is published to every subscriber."""
+    """Answers questions with `answer(question)`."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -93,16 +65,8 @@ class Server(socketserver.ThreadingTCPServer):
 
     def __init__(self, port, answer):
         self.answer = answer
-        self.subscribers = set()
         super().__init__((HOST, port), _Conversation)
         threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def publish(self, message):
-        for subscriber in list(self.subscribers):
-            try:
-                subscriber.put_nowait(message)
-            except queue.Full:
-                self.subscribers.discard(subscriber)  # too slow: it will reconnect and ask for what it missed
 
 
 class _Conversation(socketserver.StreamRequestHandler):
@@ -112,10 +76,8 @@ class _Conversation(socketserver.StreamRequestHandler):
     def handle(self):
         try:
             for line in iter(lambda: self.rfile.readline(LINE_LIMIT), b""):
-                question = json.loads(line)
-                if question["op"] == "subscribe":
-                    return self._feed()
-                self._say(self._answer(question))
+                answer = self._answer(json.loads(line))
+                self.wfile.write(json.dumps(answer).encode() + b"\n")
         except (OSError, LookupError, TypeError, ValueError):
             pass  # the other side went away or talks nonsense: close, it may come back
 
@@ -124,18 +86,3 @@ class _Conversation(socketserver.StreamRequestHandler):
             return self.server.answer(question)
         except (OSError, LookupError, TypeError, ValueError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
-
-    def _say(self, message):
-        self.wfile.write(json.dumps(message).encode() + b"\n")
-
-    def _feed(self):
-        messages = queue.Queue(maxsize=1000)
-        self.server.subscribers.add(messages)
-        try:
-            while messages in self.server.subscribers:
-                try:
-                    self._say(messages.get(timeout=1))
-                except queue.Empty:
-                    self._say({"idle": True})
-        finally:
-            self.server.subscribers.discard(messages)

@@ -6,12 +6,15 @@ import { existsSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { MarkError } from '../core/errors.ts'
 import { loadLibc } from './libc.ts'
+import { DAEMON_PROGRAM, ownProgram, ownVersion } from './own-program.ts'
 import { whyNotReplaced } from './replace-process.ts'
 import { checkState } from './state-check.ts'
 import { stateDirAt } from './state-dir.ts'
 
 /** Its exit status. */
-export function prove(dir: string, version: string, daemonMain: string): number {
+export function prove(dir: string): number {
+  const version = ownVersion()
+  const [, daemonMain] = ownProgram(DAEMON_PROGRAM)
   try {
     const unable = whyNotReplaced(loadLibc())
     if (unable !== null) throw new MarkError('MARK_UNSUPPORTED', `Version ${version}: ${unable}.`)

@@ -16,14 +16,7 @@ import { watchKillFile } from '../host/kill-file.ts'
 import { loadLibc } from '../host/libc.ts'
 import { shieldFromOom } from '../host/oom-score.ts'
 import { endWaiters, lockHolder } from '../host/lock-holder.ts'
-import {
-  DAEMON_PROGRAM,
-  daemonArgv,
-  definedIn,
-  ownProgram,
-  ownVersion,
-  successorArgv,
-} from '../host/own-program.ts'
+import { daemonArgv, definedIn, ownVersion, successorArgv } from '../host/own-program.ts'
 import { argvOf } from '../host/proc-argv.ts'
 import { prove } from '../host/prove-version.ts'
 import { RehearsalStage } from '../host/rehearsal-stage.ts'
@@ -53,7 +46,7 @@ const { values } = parseArgs({
   },
 })
 const dir = values['state-dir'] ?? fail('--state-dir is missing')
-if (values.probe) process.exit(prove(dir, ownVersion(), ownProgram(DAEMON_PROGRAM)[1]))
+if (values.probe) process.exit(prove(dir))
 await main(dir, values['no-successor'] === true)
 
 async function main(dir: string, alone: boolean): Promise<void> {

@@ -12,6 +12,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
 } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -21,7 +22,7 @@ import { Storm } from './storm.ts'
 
 const ROOT = dirname(dirname(import.meta.dirname))
 const EXAMPLE = join(ROOT, 'examples', 'paper-fleet')
-const NAMES = ['EXCHANGE', 'VIDA', 'LUKA', 'LUKA_PING', 'ROKO', 'NANA', 'TEEA', 'JAAN']
+const NAMES = ['EXCHANGE', 'LUKA_PING', 'JAAN']
 /** Below the range from which Linux takes ports of outgoing connections. */
 const FIRST_PORT = 20_000
 const BLOCK = 10
@@ -42,6 +43,8 @@ export interface Wanted {
 }
 
 export class PaperFleet {
+  /** Holds all of it. */
+  readonly place: string
   readonly dir: string
   readonly stateDir: string
   readonly modules: readonly string[]
@@ -50,7 +53,14 @@ export class PaperFleet {
   readonly #guard: Server
   readonly #commands = new Set<ChildProcess>()
 
-  private constructor(dir: string, env: NodeJS.ProcessEnv, guard: Server, storm: Storm | null) {
+  private constructor(
+    place: string,
+    dir: string,
+    env: NodeJS.ProcessEnv,
+    guard: Server,
+    storm: Storm | null,
+  ) {
+    this.place = place
     this.dir = dir
     this.storm = storm
     this.stateDir = join(dir, '.mark')
@@ -62,9 +72,12 @@ export class PaperFleet {
   }
 
   static async make({ into, callerEnv, extra, storm }: Wanted): Promise<PaperFleet> {
-    const dir = into ?? mkdtempSync(join(tmpdir(), 'mark-chaos-'))
+    const place = into ?? mkdtempSync(join(tmpdir(), 'mark-chaos-'))
+    // As in a checkout: the example finds the SDKs two levels above itself.
+    const dir = join(place, 'examples', 'paper-fleet')
     mkdirSync(dir, { recursive: true })
     if (existsSync(join(dir, '.mark'))) throw new Error(`${dir} holds a fleet already`)
+    for (const name of ['src', 'python']) symlinkSync(join(ROOT, name), join(place, name))
     const skip = new Set(['.mark', '__pycache__', 'node_modules', '.paper'])
     cpSync(EXAMPLE, dir, { recursive: true, filter: source => !skip.has(basename(source)) })
     // A checkout made under umask 002 is writable by a group, and MARK refuses such a config.
@@ -75,7 +88,7 @@ export class PaperFleet {
     )
     const ports = NAMES.map((name, index) => [`${name}_PORT`, String(base + 1 + index)])
     const env = { ...Object.fromEntries([...clean, ...ports]), MARK_NODE: process.execPath, ...extra }
-    return new PaperFleet(dir, env, guard, storm ? new Storm(dir) : null)
+    return new PaperFleet(place, dir, env, guard, storm ? new Storm(dir) : null)
   }
 
   mark(words: readonly string[], timeoutMs: number): Promise<Ended> {
@@ -115,7 +128,7 @@ export class PaperFleet {
   /** Removes the directory and the sockets; only after `end`. */
   remove(): void {
     removeSockets(this.stateDir)
-    rmSync(this.dir, { recursive: true, force: true })
+    rmSync(this.place, { recursive: true, force: true })
   }
 
   #run(file: string, words: readonly string[], timeoutMs: number): Promise<Ended> {
