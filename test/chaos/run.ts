@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly say: (text: string) => void
 }
 
+/** MARK's own module of a fleet with a link: it dies like the others. */
+const BROKER = 'link'
 const LOOK_EVERY_MS = 50
 const TOP_UP_MAX = 60
 const UP_MS = 120_000
@@ -27,7 +29,7 @@ const AWAY_MS = 60_000
 
 export async function run(fleet: PaperFleet, { kills, seed, say }: RunOptions): Promise<number> {
   const began = Date.now()
-  const observer = new Observer(fleet.stateDir, fleet.modules)
+  const observer = new Observer(fleet.stateDir, [...fleet.modules, BROKER])
   const killer = new Killer(fleet, observer)
   const up = await fleet.mark(['up', '-d'], UP_MS)
   if (up.code !== 0) {
