@@ -6,7 +6,7 @@ import type { Heartbeat, MarkMessage, ModuleMessage } from '../contract/module.t
 import { crashOf, exitCodeOf } from './crash-report.ts'
 import { haltLevelOf } from './halt-file.ts'
 import { type HaltCallbacks, HaltWatch } from './halt-watch.ts'
-import { Link } from './link.ts'
+import { Line } from './line.ts'
 import { contextOf, type RunContext } from './run-context.ts'
 
 export const SDK_NAME = 'node/0.1.0'
@@ -35,7 +35,7 @@ type StopCallback = (signal: string) => unknown
 export class MarkModule {
   readonly context: RunContext
   readonly #own: OwnProcess
-  readonly #link: Link | null
+  readonly #line: Line | null
   readonly #halts: HaltWatch | null
   readonly #stops: StopCallback[] = []
   readonly #activations: (() => unknown)[] = []
@@ -51,8 +51,8 @@ export class MarkModule {
     this.#own = own
     const isOutside = context.haltFile === null && context.socket === null
     this.#halts = isOutside ? null : new HaltWatch(context.haltFile)
-    this.#link = context.socket === null ? null : this.#newLink(context.socket)
-    if (this.#link) own.onCrash(thrown => this.#crashed(thrown))
+    this.#line = context.socket === null ? null : this.#newLine(context.socket)
+    if (this.#line) own.onCrash(thrown => this.#crashed(thrown))
   }
 
   /** It works: whoever waits for it may start. */
@@ -116,40 +116,40 @@ export class MarkModule {
   onStop(callback: StopCallback): void {
     this.#stops.push(callback)
     if (this.#stops.length === 1) this.#own.onStopSignal(signal => this.#stopped(signal))
-    this.#link?.start()
+    this.#line?.start()
   }
 
   /** No new entries from now on. */
   onPause(callback: HaltCallbacks['pause']): void {
     this.#halts?.on('pause', callback)
-    this.#link?.start()
+    this.#line?.start()
   }
 
   /** Stop trading as the level says. */
   onHalt(callback: HaltCallbacks['halt']): void {
     this.#halts?.on('halt', callback)
-    this.#link?.start()
+    this.#line?.start()
   }
 
   /** Trading as before. */
   onResume(callback: HaltCallbacks['resume']): void {
     this.#halts?.on('resume', callback)
-    this.#link?.start()
+    this.#line?.start()
   }
 
   /** A standby run is the active one now. */
   onActivate(callback: () => unknown): void {
     this.#activations.push(callback)
-    this.#link?.start()
+    this.#line?.start()
   }
 
   /** Lets go of MARK for good, as a test does that has many modules. */
   leave(): void {
-    this.#link?.end()
+    this.#line?.end()
     this.#halts?.end()
   }
 
-  #newLink(path: string): Link {
+  #newLine(path: string): Line {
     const { runId } = this.context
     const hello: ModuleMessage = {
       type: 'hello',
@@ -158,11 +158,11 @@ export class MarkModule {
       pid: this.#own.pid,
       sdk: SDK_NAME,
     }
-    return new Link({ path, hello, heard: message => this.#heard(message), chance: Math.random })
+    return new Line({ path, hello, heard: message => this.#heard(message), chance: Math.random })
   }
 
   #say(message: ModuleMessage): void {
-    this.#link?.say(message)
+    this.#line?.say(message)
   }
 
   #heard(message: MarkMessage): void {

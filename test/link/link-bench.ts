@@ -13,6 +13,7 @@ import { listenUnix } from '../../src/builtin/link/listeners.ts'
 import type { Grants } from '../../src/builtin/link/permissions.ts'
 import type { Facts } from '../../src/builtin/link/tellings.ts'
 import { passwordOf } from '../../src/host/link-access.ts'
+import type { LinkPlace } from '../../src/sdk/link-place.ts'
 import { FleetLink } from '../../src/sdk/fleet-link.ts'
 import { encodePacket, type MqttPacket, PacketReader } from '../../src/sdk/mqtt-codec.ts'
 
@@ -75,9 +76,13 @@ export class LinkBench {
     await this.#broker?.close()
   }
 
-  link(username: string, password = passwordOf(KEY, username)): FleetLink {
+  take(socket: Socket): void {
+    this.#broker?.take(socket)
+  }
+
+  link(username: string, password = passwordOf(KEY, username), target: LinkPlace['target'] | null = null) {
     const link = new FleetLink({
-      place: { target: { kind: 'unix', path: this.path }, username, password, isOwn: true },
+      place: { target: target ?? { kind: 'unix', path: this.path }, username, password, isOwn: true },
       nowMs: Date.now,
       chance: () => 1,
       warn: text => this.warnings.push(text),

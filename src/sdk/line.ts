@@ -8,7 +8,7 @@ import { MODULE_LINE_MAX_BYTES, type MarkMessage, type ModuleMessage } from '../
 import { parseMarkLine } from './incoming-line.ts'
 import { lineOf } from './outgoing-line.ts'
 
-export interface LinkSetup {
+export interface LineSetup {
   readonly path: string
   readonly hello: ModuleMessage
   readonly heard: (message: MarkMessage) => void
@@ -27,8 +27,8 @@ const RETRY_MAX_MS = 5000
 /** A MARK that takes nothing for this long is left: what waits for it must not keep us from ending. */
 const STALL_MS = 5000
 
-export class Link {
-  readonly #setup: LinkSetup
+export class Line {
+  readonly #setup: LineSetup
   readonly #newest = new Map<string, string>()
   readonly #owed = new Set<string>()
   #socket: Socket | null = null
@@ -39,7 +39,7 @@ export class Link {
   #rest = ''
   #isOver = false
 
-  constructor(setup: LinkSetup) {
+  constructor(setup: LineSetup) {
     this.#setup = setup
   }
 
