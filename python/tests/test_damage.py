@@ -54,6 +54,8 @@ class Damaged(Place):
         }
         for length in sorted(lengths):
             self.assertIsNone(self.opens(self.data[:length]), f"opened at {length} of {len(self.data)} bytes")
+            # What is left of it is for people: a look must not change it.
+            self.assertEqual((self.state / "a.db").stat().st_size, length)
         self.assertTrue(self.harmless(self.opens(self.data)))
 
     def test_flipped_bits_raise_or_are_harmless(self) -> None:

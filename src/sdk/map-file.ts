@@ -113,11 +113,16 @@ export class MapFile {
 
 const NO_ROWS: Rows = { keys: [], texts: [] }
 
-/** Takes the file for itself. The journal mode comes first: it reads, and would keep a shared lock. */
+/**
+ * Takes the file for itself. Exclusive mode begins within a transaction: set before, one that waits would
+ * keep a shared lock, and two would wait for each other. It is rolled back and not committed: a commit makes
+ * a header in a file that was cut to less than one.
+ */
 function prepare(db: DatabaseSync, place: MapPlace): void {
   db.exec(`PRAGMA busy_timeout = ${place.waitMs}`)
   db.exec('PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON')
-  db.exec('PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA locking_mode = EXCLUSIVE')
+  db.exec('BEGIN EXCLUSIVE; PRAGMA locking_mode = EXCLUSIVE; ROLLBACK')
+  db.exec('PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL')
   db.exec('BEGIN EXCLUSIVE')
 }
 

@@ -1,7 +1,7 @@
 /**
  * `lock:`: two fleets trade on one account. Whatever is started, reloaded and killed, the exchange never sees
  * two live holders, and every holder has a higher fence than the one before; without the lock it sees both.
- * MARK_FAULTS=long: 1,000 strokes. MARK_SEED repeats a run.
+ * MARK_STROKES says how many strokes (MARK_FAULTS=long: 1,000); MARK_SEED repeats a run.
  */
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:net'
@@ -15,7 +15,7 @@ import { FaultFleet, repetitions } from '../faults/fault-fleet.ts'
 import { markIsBack } from '../faults/kill-scenarios.ts'
 import { until } from './fleet.ts'
 
-const STROKES = repetitions(40, 1000)
+const STROKES = Number(process.env.MARK_STROKES ?? repetitions(40, 1000))
 const SEED = Number(process.env.MARK_SEED ?? Date.now() % 100_000)
 const skip = loadLibc() === null ? 'koffi cannot be loaded here' : false
 
@@ -103,7 +103,10 @@ async function trade(t: TestContext, locked: boolean, strokes: number): Promise<
       await pause(chance() * 250)
     }
     const refused = fleets.flatMap(fleet => fleet.events('start_refused')).length
-    t.diagnostic(`seed ${SEED}, ${strokes} strokes, ${exchange.orders} holders, ${refused} refusals told`)
+    const both = exchange.problems.filter(problem => problem.endsWith(' lives')).length
+    t.diagnostic(
+      `seed ${SEED}, ${strokes} strokes, ${exchange.orders} holders, ${refused} refusals told, ${both} times two at once`,
+    )
     for (const fleet of fleets) {
       await markIsBack(fleet)
       await fleet.tell('start', 'teea')

@@ -113,17 +113,18 @@ class StateFile:
         db = sqlite3.connect(str(self._path), timeout=wait_s, isolation_level=None, check_same_thread=False)
         self._connection = db
         db.text_factory = bytes
-        # Exclusive mode begins within the transaction: set before, a process that waits would keep a shared
-        # lock.
+        db.execute("PRAGMA trusted_schema=OFF")
+        db.execute("PRAGMA cell_size_check=ON")
+        # Exclusive mode begins within a transaction: set before, one that waits would keep a shared lock, and
+        # two would wait for each other. It is rolled back and not committed: a commit makes a header in a
+        # file that was cut to less than one.
         db.execute("BEGIN EXCLUSIVE")
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        db.execute("COMMIT")
+        db.execute("ROLLBACK")
         mode = db.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0]
         if mode not in (b"truncate", "truncate"):
             raise StateError(f"{self}: SQLite refuses journal_mode=TRUNCATE")
         db.execute("PRAGMA synchronous=FULL")
-        db.execute("PRAGMA trusted_schema=OFF")
-        db.execute("PRAGMA cell_size_check=ON")
         self._identity = self._inode()
         is_new = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if is_new and os.path.lexists(self._marker):
