@@ -14,6 +14,7 @@ from typing import Any, Dict
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 VECTORS = Path(__file__).resolve().parents[2] / "test" / "vectors" / "module-protocol.json"
 LONG = os.environ.get("MARK_LONG") == "1"
+SEED = int(os.environ.get("MARK_SEED", "1"))
 
 
 class Place(unittest.TestCase):

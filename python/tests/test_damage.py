@@ -1,5 +1,5 @@
 """PersistentMap against torn files, flipped bits and kill -9. MARK_LONG=1: 1,000 of each instead of a
-sample."""
+sample; MARK_SEED repeats a run, and what was found is printed with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, Dict, Optional
 from mark_sdk import PersistentMap, StateLost, StateWriteFailed
 from mark_sdk.state_file import StateFile
 
-from .place import LONG, Place
+from .place import LONG, SEED, Place
 
 VALUES = {f"key-{i:03d}": {"price": i * 1.5, "text": "x" * (i % 40)} for i in range(120)}
 
@@ -56,11 +56,11 @@ class Damaged(Place):
             self.assertIsNone(self.opens(self.data[:length]), f"opened at {length} of {len(self.data)} bytes")
             # What is left of it is for people: a look must not change it.
             self.assertEqual((self.state / "a.db").stat().st_size, length)
+        tell(f"{len(lengths)} of {len(self.data)} lengths raised")
         self.assertTrue(self.harmless(self.opens(self.data)))
 
     def test_flipped_bits_raise_or_are_harmless(self) -> None:
-        seed = int(os.environ.get("MARK_SEED", "1"))
-        chance = random.Random(seed)
+        chance = random.Random(SEED)
         refused = 0
         bits = [chance.randrange(len(self.data) * 8) for _ in range(1000 if LONG else 150)]
         # And each of the file's header, by turns.
@@ -71,12 +71,13 @@ class Damaged(Place):
             rows = self.opens(bytes(data))
             refused += rows is None
             self.assertTrue(
-                rows is None or self.harmless(rows), f"bit {bit} (seed {seed}) changed what it holds"
+                rows is None or self.harmless(rows), f"bit {bit} (seed {SEED}) changed what it holds"
             )
+        tell(f"{len(bits)} flips: {refused} raised, {len(bits) - refused} did no harm")
         self.assertGreater(refused, len(bits) // 10)
 
     def test_a_flip_that_opens_stays_right_after_further_writes(self) -> None:
-        chance = random.Random(2)
+        chance = random.Random(SEED + 1)
         for _ in range(300 if LONG else 40):
             bit = chance.randrange(len(self.data) * 8)
             data = bytearray(self.data)
@@ -93,7 +94,7 @@ class Damaged(Place):
         """The state of a kill in the midst of a commit, its journal then damaged."""
         before, journal = self.hot()
         self.assertTrue(self.harmless(self.opens(before, journal)))
-        chance = random.Random(3)
+        chance = random.Random(SEED + 2)
         damages = [journal[:n] for n in range(0, len(journal), 1 if LONG else 211)]
         for _ in range(1000 if LONG else 60):
             bit = chance.randrange(len(journal) * 8)
@@ -127,6 +128,10 @@ class Damaged(Place):
         return hot, journal
 
 
+def tell(what: str) -> None:
+    print(f"seed {SEED}: {what}")
+
+
 WRITER = """
 import os, sys
 from mark_sdk import PersistentMap
@@ -155,8 +160,8 @@ while True:
 class Killed(Place):
     def test_after_kill_9_every_acknowledged_write_is_there(self) -> None:
         rounds = 1000 if LONG else 40
-        chance = random.Random(int(os.environ.get("MARK_SEED", "1")))
-        acknowledged = 0
+        chance = random.Random(SEED)
+        acknowledged = beyond = 0
         for turn in range(rounds):
             # One long life of a map: each round goes on where the last was killed, some amid opening.
             process = self.program(WRITER)
@@ -186,7 +191,9 @@ class Killed(Place):
             self.assertIn(
                 state.get("twice", 0), [2 * half for half in halves], f"round {turn}: half a transaction"
             )
+            beyond += n > acknowledged
             acknowledged = n
+        tell(f"{rounds} kills, {acknowledged} operations, {beyond} times the last was there unacknowledged")
         self.assertGreater(acknowledged, rounds)
 
     def after(self) -> Dict[str, Any]:

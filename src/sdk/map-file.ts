@@ -9,7 +9,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { PersistentMapError } from './map-error.ts'
 import type { Changes, MapPlace } from './map-protocol.ts'
-import { isEmpty, type Meta, provenRows, readMeta, type Rows } from './map-proof.ts'
+import { isEmpty, type Meta, metaStatement, provenRows, readMeta, type Rows } from './map-proof.ts'
 
 const TABLES = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -24,6 +24,7 @@ export class MapFile {
   #fence: number
   /** Of the database when it was opened. */
   readonly #inode: string
+  readonly #meta: StatementSync
   readonly #crcOf: StatementSync
   readonly #put: StatementSync
   readonly #remove: StatementSync
@@ -34,6 +35,7 @@ export class MapFile {
     this.#place = place
     this.#fence = fence
     this.#inode = inodeOf(pathOf(place))
+    this.#meta = metaStatement(db)
     this.#crcOf = db.prepare('SELECT crc FROM entries WHERE key = ?')
     this.#put = db.prepare('INSERT OR REPLACE INTO entries (key, value, crc) VALUES (?, ?, ?)')
     this.#remove = db.prepare('DELETE FROM entries WHERE key = ?')
@@ -55,6 +57,8 @@ export class MapFile {
       if (isNew && isThere(marker)) throw lost(place, 'its database is empty')
       if (isNew) db.exec(TABLES)
       const { meta, rows } = isNew ? { meta: NEW, rows: NO_ROWS } : provenRows(db, why => lost(place, why))
+      // What may only be read opens, too: the module would learn at its first write.
+      db.exec('DELETE FROM entries WHERE 0')
       const file = new MapFile(db, place, fenceOf(place, meta))
       if (isNew || file.#fence !== meta.fence) file.#say({ ...meta, fence: file.#fence })
       db.exec('COMMIT')
@@ -73,7 +77,7 @@ export class MapFile {
     if (inodeOf(pathOf(this.#place)) !== this.#inode) throw replaced(this.#place)
     this.#db.exec('BEGIN IMMEDIATE')
     try {
-      const meta = readMeta(this.#db, why => lost(this.#place, why))
+      const meta = readMeta(this.#meta, why => lost(this.#place, why))
       if (meta.fence !== this.#fence) throw fenced(this.#place, meta.fence, this.#fence)
       let { count, sum } = meta
       for (const [index, key] of keys.entries()) {

@@ -1,3 +1,7 @@
+/**
+ * A map's file cut off at every length and with flipped bits. MARK_LONG=1: 1,000 flips; MARK_SEED repeats
+ * them.
+ */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,8 +10,10 @@ import { after, before, test } from 'node:test'
 import { MapFile } from '../../src/sdk/map-file.ts'
 import type { Rows } from '../../src/sdk/map-proof.ts'
 import { troubleOf } from '../../src/sdk/map-trouble.ts'
+import { chanceFrom } from '../chaos/schedule.ts'
 
 const FLIPS = process.env.MARK_LONG === '1' ? 1000 : 200
+const SEED = Number(process.env.MARK_SEED ?? Date.now() % 100_000)
 let dir = ''
 let path = ''
 before(() => {
@@ -44,21 +50,23 @@ function make(entries: number): { bytes: Buffer; content: string } {
   return { bytes: readFileSync(path), content: reading() }
 }
 
-test('a map cut off at any length never opens', () => {
+test('a map cut off at any length never opens', t => {
   const { bytes } = make(20)
   for (let length = bytes.length - 1; length >= 0; length--) {
     truncateSync(path, length)
     assert.equal(reading(), 'lost', `${length} bytes`)
     assert.equal(statSync(path).size, length)
   }
+  t.diagnostic(`${bytes.length} lengths raised`)
 })
 
 test(`${FLIPS} flipped bits raise or do no harm, also to what is written later`, t => {
   const { bytes, content } = make(100)
+  const chance = chanceFrom(SEED)
   let harmless = 0
   for (let flip = 0; flip < FLIPS; flip++) {
     // Every tenth in the first page: the header and the tables' definitions.
-    const bit = Math.floor(Math.random() * 8 * (flip % 10 === 0 ? 600 : bytes.length))
+    const bit = Math.floor(chance() * 8 * (flip % 10 === 0 ? 600 : bytes.length))
     const damaged = Buffer.from(bytes)
     damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7))
     writeFileSync(path, damaged)
@@ -73,5 +81,5 @@ test(`${FLIPS} flipped bits raise or do no harm, also to what is written later`,
     const map = new Map(keys.map((key, i) => [key, texts[i]]))
     assert.deepEqual([map.size, map.get('7'), map.get('new')], [101, 'null', '1'], `bit ${bit}`)
   }
-  t.diagnostic(`${FLIPS - harmless} raised, ${harmless} did no harm`)
+  t.diagnostic(`seed ${SEED}, ${FLIPS} flips: ${FLIPS - harmless} raised, ${harmless} did no harm`)
 })

@@ -7,6 +7,9 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PersistentMap, type PersistentMapError } from '../../src/sdk/sdk.ts'
 import { mount, whyNot } from '../contracts/file-systems.ts'
+import { Disk } from '../faults/disk.ts'
+
+const PYTHON = join(import.meta.dirname, '..', '..', 'python', 'src')
 
 let dir = ''
 beforeEach(() => {
@@ -150,6 +153,25 @@ test('a directory that may not be written raises', async () => {
     assert.equal(await codeOf(PersistentMap.open('a', { dir: own })), 'unwritable')
   } finally {
     if (isRoot) process.seteuid?.(0)
+  }
+})
+
+test('a map on a disk that became read-only does not open', { skip: whyNot('ext4') }, async () => {
+  const disk = new Disk('ext4', 16, join(dir, 'disk'))
+  try {
+    const options = { dir: join(dir, 'disk') }
+    const map = await PersistentMap.open('a', options)
+    await map.set('before', 1, { durable: true })
+    disk.fail()
+    assert.equal(await codeOf(map.set('after', 1, { durable: true })), 'unwritable')
+    assert.equal(await codeOf(map.close()), 'unwritable')
+    assert.equal(await codeOf(PersistentMap.open('a', options)), 'unwritable')
+    const code =
+      "from mark_sdk import *\ntry: PersistentMap('a')\nexcept StateWriteFailed: print('unwritable')"
+    const env = { PATH: process.env.PATH, PYTHONPATH: PYTHON, MARK_STATE_DIR: options.dir }
+    assert.equal(execFileSync('python3', ['-c', code], { encoding: 'utf8', env }), 'unwritable\n')
+  } finally {
+    disk.unmount()
   }
 })
 

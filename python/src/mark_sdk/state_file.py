@@ -130,6 +130,9 @@ class StateFile:
         if is_new and os.path.lexists(self._marker):
             self._lost("its database is empty")
         count, total, had = (0, 0, 0) if is_new else self._prove(db)
+        if not is_new:
+            # What may only be read opens, too: the module would learn at its first write.
+            db.execute("DELETE FROM entries WHERE 0")
         if fence is not None and had > fence:
             raise StateFenced(f"{self} belongs to a later run: its fence is {had}, ours is {fence}")
         self._fence = had if fence is None else fence
