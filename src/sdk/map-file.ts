@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { PersistentMapError } from './map-error.ts'
+import { FileIdentity } from './map-identity.ts'
 import type { Changes, MapPlace } from './map-protocol.ts'
 import { isEmpty, type Meta, metaStatement, provenRows, readMeta, type Rows } from './map-proof.ts'
 
@@ -22,8 +23,7 @@ export class MapFile {
   readonly #place: MapPlace
   /** What the file must say at each transaction. */
   #fence: number
-  /** Of the database when it was opened. */
-  readonly #inode: string
+  readonly #identity: FileIdentity
   readonly #meta: StatementSync
   readonly #crcOf: StatementSync
   readonly #put: StatementSync
@@ -34,7 +34,7 @@ export class MapFile {
     this.#db = db
     this.#place = place
     this.#fence = fence
-    this.#inode = inodeOf(pathOf(place))
+    this.#identity = new FileIdentity(place.dir, pathOf(place))
     this.#meta = metaStatement(db)
     this.#crcOf = db.prepare('SELECT crc FROM entries WHERE key = ?')
     this.#put = db.prepare('INSERT OR REPLACE INTO entries (key, value, crc) VALUES (?, ?, ?)')
@@ -74,7 +74,7 @@ export class MapFile {
 
   /** All or none of them. When it throws, none is certain to be there, and all may be written again. */
   write({ keys, texts }: Changes): void {
-    if (inodeOf(pathOf(this.#place)) !== this.#inode) throw replaced(this.#place)
+    if (!this.#identity.isSame()) throw replaced(this.#place)
     this.#db.exec('BEGIN IMMEDIATE')
     try {
       const meta = readMeta(this.#meta, why => lost(this.#place, why))
@@ -162,13 +162,6 @@ function pathOf(place: MapPlace): string {
   return join(place.dir, `${place.name}.db`)
 }
 
-/** Empty: there is none. */
-function inodeOf(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false })
-  return found === undefined ? '' : `${found.dev} ${found.ino}`
-}
-
-/** A write to a file that has another name by now, or none, would be no write. */
 function replaced({ name, dir }: MapPlace): PersistentMapError {
   const why = 'its database was removed or replaced while it was open'
   return new PersistentMapError('unwritable', `PersistentMap ${name} in ${dir}: ${why}.`)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Dict, List, NoReturn, Optional, Set, Tuple
 
+from .file_identity import FileIdentity
 from .json_text import from_text
 from .state_error import StateBusy, StateError, StateFenced, StateLost, StateWriteFailed
 
@@ -51,7 +52,7 @@ class StateFile:
         self._path = directory / f"{name}.db"
         self._marker = directory / f"{name}.exists"
         self._connection: Optional[sqlite3.Connection] = None
-        self._identity = (0, 0)
+        self._identity: Optional[FileIdentity] = None
         with self._trouble(opening=True):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             place = os.stat(directory)
@@ -125,7 +126,7 @@ class StateFile:
         if mode not in (b"truncate", "truncate"):
             raise StateError(f"{self}: SQLite refuses journal_mode=TRUNCATE")
         db.execute("PRAGMA synchronous=FULL")
-        self._identity = self._inode()
+        self._identity = FileIdentity(self.directory, self._path)
         is_new = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if is_new and os.path.lexists(self._marker):
             self._lost("its database is empty")
@@ -249,19 +250,10 @@ class StateFile:
             except OSError:
                 pass
 
-    def _inode(self) -> Tuple[int, int]:
-        found = os.stat(self._path)
-        return found.st_dev, found.st_ino
-
     def _still_ours(self) -> sqlite3.Connection:
-        """A write to a file that has another name by now, or none, would be no write."""
-        if self._connection is None:
+        if self._connection is None or self._identity is None:
             raise StateError(f"{self} is closed")
-        try:
-            same = self._inode() == self._identity
-        except FileNotFoundError:
-            same = False
-        if not same:
+        if not self._identity.is_same():
             raise StateWriteFailed(f"{self}: its database was removed or replaced while it was open")
         return self._connection
 
