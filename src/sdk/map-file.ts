@@ -10,7 +10,7 @@ import { crc32 } from 'node:zlib'
 import { PersistentMapError } from './map-error.ts'
 import { FileIdentity } from './map-identity.ts'
 import type { Changes, MapPlace } from './map-protocol.ts'
-import { isEmpty, type Meta, metaStatement, provenRows, readMeta, type Rows } from './map-proof.ts'
+import { checkOf, isEmpty, type Meta, provenRows, readMeta, type Rows } from './map-proof.ts'
 
 const TABLES = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -21,21 +21,25 @@ const NEW: Meta = { count: 0, sum: 0, fence: 0 }
 export class MapFile {
   readonly #db: DatabaseSync
   readonly #place: MapPlace
-  /** What the file must say at each transaction. */
-  #fence: number
+  /** What the file said when this process wrote it last, or read it. */
+  #said: Meta
   readonly #identity: FileIdentity
-  readonly #meta: StatementSync
+  readonly #begin: StatementSync
+  readonly #commit: StatementSync
+  readonly #check: StatementSync
   readonly #crcOf: StatementSync
   readonly #put: StatementSync
   readonly #remove: StatementSync
   readonly #note: StatementSync
 
-  private constructor(db: DatabaseSync, place: MapPlace, fence: number) {
+  private constructor(db: DatabaseSync, place: MapPlace, said: Meta) {
     this.#db = db
     this.#place = place
-    this.#fence = fence
+    this.#said = said
     this.#identity = new FileIdentity(place.dir, pathOf(place))
-    this.#meta = metaStatement(db)
+    this.#begin = db.prepare('BEGIN IMMEDIATE')
+    this.#commit = db.prepare('COMMIT')
+    this.#check = db.prepare("SELECT value FROM meta WHERE name = 'check'")
     this.#crcOf = db.prepare('SELECT crc FROM entries WHERE key = ?')
     this.#put = db.prepare('INSERT OR REPLACE INTO entries (key, value, crc) VALUES (?, ?, ?)')
     this.#remove = db.prepare('DELETE FROM entries WHERE key = ?')
@@ -59,8 +63,8 @@ export class MapFile {
       const { meta, rows } = isNew ? { meta: NEW, rows: NO_ROWS } : provenRows(db, why => lost(place, why))
       // What may only be read opens, too: the module would learn at its first write.
       db.exec('DELETE FROM entries WHERE 0')
-      const file = new MapFile(db, place, fenceOf(place, meta))
-      if (isNew || file.#fence !== meta.fence) file.#say({ ...meta, fence: file.#fence })
+      const file = new MapFile(db, place, { ...meta, fence: fenceOf(place, meta) })
+      if (isNew || file.#said.fence !== meta.fence) file.#say(file.#said)
       db.exec('COMMIT')
       if (!isThere(marker)) mark(place.dir, marker)
       if (!isNew) keepGeneration(db, path)
@@ -75,11 +79,9 @@ export class MapFile {
   /** All or none of them. When it throws, none is certain to be there, and all may be written again. */
   write({ keys, texts }: Changes): void {
     if (!this.#identity.isSame()) throw replaced(this.#place)
-    this.#db.exec('BEGIN IMMEDIATE')
+    this.#begin.run()
     try {
-      const meta = readMeta(this.#meta, why => lost(this.#place, why))
-      if (meta.fence !== this.#fence) throw fenced(this.#place, meta.fence, this.#fence)
-      let { count, sum } = meta
+      let { count, sum, fence } = this.#meta()
       for (const [index, key] of keys.entries()) {
         const old = this.#crcOf.get(key)?.crc as number | undefined
         const text = texts[index] as string | null
@@ -90,8 +92,10 @@ export class MapFile {
         count += (text === null ? 0 : 1) - (old === undefined ? 0 : 1)
         sum = (sum + crc - (old ?? 0)) >>> 0
       }
-      this.#say({ count, sum, fence: this.#fence })
-      this.#db.exec('COMMIT')
+      const said = { count, sum, fence }
+      this.#say(said)
+      this.#commit.run()
+      this.#said = said
     } catch (error) {
       this.#undo()
       throw error
@@ -102,8 +106,16 @@ export class MapFile {
     this.#db.close()
   }
 
-  #say({ count, sum, fence }: Meta): void {
-    this.#note.run(count, sum, fence, crc32(`1,${count},${sum},${fence}`))
+  /** All of it is read only when its check is another one: after a commit that failed, or by a fault. */
+  #meta(): Meta {
+    if (this.#check.get()?.value === checkOf(this.#said)) return this.#said
+    const meta = readMeta(this.#db, why => lost(this.#place, why))
+    if (meta.fence !== this.#said.fence) throw fenced(this.#place, meta.fence, this.#said.fence)
+    return meta
+  }
+
+  #say(meta: Meta): void {
+    this.#note.run(meta.count, meta.sum, meta.fence, checkOf(meta))
   }
 
   #undo(): void {

@@ -2,7 +2,7 @@
  * Whether the database of a PersistentMap is whole: its shape, SQLite's own check, the crc of each row, and
  * their count and sum. Promises: what is returned is what was written. Reads only; call it under the lock.
  */
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 
 export interface Meta {
@@ -32,7 +32,7 @@ export function provenRows(db: DatabaseSync, complain: Complain): { meta: Meta; 
   proveShape(db, complain)
   const verdict = db.prepare('PRAGMA integrity_check(1)').get()?.integrity_check
   if (verdict !== 'ok') throw complain(`SQLite finds it damaged: ${String(verdict)}`)
-  const meta = readMeta(metaStatement(db), complain)
+  const meta = readMeta(db, complain)
   const keys: string[] = []
   const texts: string[] = []
   let sum = 0
@@ -50,18 +50,18 @@ export function provenRows(db: DatabaseSync, complain: Complain): { meta: Meta; 
   return { meta, rows: { keys, texts } }
 }
 
-/** What `readMeta` reads with: each transaction does, so it is prepared once. */
-export function metaStatement(db: DatabaseSync): StatementSync {
-  return db.prepare('SELECT name, value FROM meta ORDER BY name')
-}
-
-export function readMeta(statement: StatementSync, complain: Complain): Meta {
-  const found = statement.all()
+export function readMeta(db: DatabaseSync, complain: Complain): Meta {
+  const found = db.prepare('SELECT name, value FROM meta ORDER BY name').all()
   if (found.map(row => row.name).join() !== META_NAMES) throw complain('its meta table is damaged')
   const [check, count, fence, format, sum] = found.map(row => row.value as number)
   if (format !== 1) throw complain(`its format is ${format}, this version knows 1`)
-  if (crc32(`${format},${count},${sum},${fence}`) !== check) throw complain('its check does not match')
-  return { count, sum, fence } as Meta
+  const meta = { count, sum, fence } as Meta
+  if (checkOf(meta) !== check) throw complain('its check does not match')
+  return meta
+}
+
+export function checkOf({ count, sum, fence }: Meta): number {
+  return crc32(`1,${count},${sum},${fence}`)
 }
 
 /** A flipped bit in a column's type would compare keys otherwise and go unnoticed. */

@@ -77,8 +77,9 @@ class StateFile:
             db = self._still_ours()
             db.execute("BEGIN IMMEDIATE")
             try:
-                self._apply(db, changes)
+                said = self._apply(db, changes)
                 db.execute("COMMIT")
+                self._said = said
             except BaseException:
                 if db.in_transaction:
                     try:
@@ -137,6 +138,7 @@ class StateFile:
         if fence is not None and had > fence:
             raise StateFenced(f"{self} belongs to a later run: its fence is {had}, ours is {fence}")
         self._fence = had if fence is None else fence
+        self._said = count, total
         if is_new or self._fence != had:
             db.execute("BEGIN IMMEDIATE")
             for table in TABLES if is_new else ():
@@ -150,10 +152,8 @@ class StateFile:
         if not is_new:
             self._keep_generation(db)
 
-    def _apply(self, db: sqlite3.Connection, changes: Mapping[str, Optional[str]]) -> None:
-        count, total, fence = self._meta(db)
-        if fence != self._fence:
-            raise StateFenced(f"{self} belongs to another run: its fence is {fence}, ours is {self._fence}")
+    def _apply(self, db: sqlite3.Connection, changes: Mapping[str, Optional[str]]) -> Tuple[int, int]:
+        count, total = self._now(db)
         gone: List[Tuple[str]] = []
         rows: List[Tuple[str, str, int]] = []
         find = db.cursor()
@@ -173,7 +173,20 @@ class StateFile:
             db.executemany("DELETE FROM entries WHERE key = ?", gone)
         if rows:
             db.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", rows)
-        self._say(db, count, total % 2**32)
+        total %= 2**32
+        self._say(db, count, total)
+        return count, total
+
+    def _now(self, db: sqlite3.Connection) -> Tuple[int, int]:
+        """Count and sum. All of meta is read only when its check is another one than this process wrote last:
+        after a commit that failed, or by a fault."""
+        check = db.execute("SELECT value FROM meta WHERE name = 'check'").fetchone()
+        if check is not None and check[0] == _check(*self._said, self._fence):
+            return self._said
+        count, total, fence = self._meta(db)
+        if fence != self._fence:
+            raise StateFenced(f"{self} belongs to another run: its fence is {fence}, ours is {self._fence}")
+        return count, total
 
     def _say(self, db: sqlite3.Connection, count: int, total: int) -> None:
         db.execute(
