@@ -11,6 +11,7 @@ import time
 import unittest
 
 from mark_sdk import PersistentMap, StateBusy, StateError, StateFenced, StateLost, StateWriteFailed
+from mark_sdk import file_identity
 from mark_sdk import persistent_map as module
 
 from .place import SOURCE, Place
@@ -213,10 +214,21 @@ class Keeps(Place):
             self.open("../a")
 
     def test_a_database_removed_under_it_is_no_silent_loss(self) -> None:
+        from unittest.mock import patch
+
         opened = self.open()
         os.rename(self.state / "a.db", self.state / "elsewhere.db")
         with self.assertRaisesRegex(StateWriteFailed, "removed or replaced"):
             opened.set("a", 1, durable=True)
+        os.rename(self.state / "elsewhere.db", self.state / "a.db")
+        opened.flush()
+        # And when only the directory was looked at for long.
+        os.utime(self.state, (1, 1))
+        with patch.object(file_identity, "SETTLED_S", -1):
+            opened.set("a", 2, durable=True)
+        os.rename(self.state / "a.db", self.state / "elsewhere.db")
+        with self.assertRaisesRegex(StateWriteFailed, "removed or replaced"):
+            opened.set("a", 3, durable=True)
         os.rename(self.state / "elsewhere.db", self.state / "a.db")
         opened.flush()
 

@@ -1,6 +1,6 @@
-"""Whether a map's database is still the file of its name: a write to one that was removed or replaced would be
-no write. Looks at the directory and only after a change there at the file: a stat of the file makes the kernel
-write its times anew, and each fsync after it a tenth slower. Must never open the file.
+"""Whether a map's database is still the file of its name: a write to one that was removed or replaced would
+be no write. Looks at the directory and only after a change there at the file: a stat of the file makes the
+kernel write its times anew, and each fsync after it a tenth slower. Must never open the file.
 """
 
 from __future__ import annotations
