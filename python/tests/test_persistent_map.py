@@ -212,6 +212,8 @@ class Keeps(Place):
             PersistentMap("a")
         with self.assertRaisesRegex(StateError, "no name"):
             self.open("../a")
+        with self.assertRaises(StateWriteFailed):
+            PersistentMap("a", dir=self.root / "unmounted" / "state")
 
     def test_a_database_removed_under_it_is_no_silent_loss(self) -> None:
         from unittest.mock import patch

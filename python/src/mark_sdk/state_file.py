@@ -54,7 +54,8 @@ class StateFile:
         self._connection: Optional[sqlite3.Connection] = None
         self._identity: Optional[FileIdentity] = None
         with self._trouble(opening=True):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # One level only: where the level above is missing, a disk may be, and the map is elsewhere.
+            directory.mkdir(mode=0o700, exist_ok=True)
             place = os.stat(directory)
             self._claim = (place.st_dev, place.st_ino, name)
             with _open_lock:
