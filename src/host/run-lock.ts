@@ -67,13 +67,13 @@ export function takeRunLock(
   let fd: number | null = null
   try {
     fd = openLock(pathOf(name, directories))
-    // A file that was removed meanwhile is nobody's lock any more.
-    if (fstatSync(fd).nlink === 0) throw new Error(`the lock ${name} was removed while it was opened`)
     if (!libc.tryLock(fd)) {
       const why = `the lock ${name} is held by ${describe(readOwner(fd))}`
       closeSync(fd)
       return refused(why, true)
     }
+    // A file that was removed meanwhile is nobody's lock any more.
+    if (fstatSync(fd).nlink === 0) throw new Error(`the lock ${name} was removed while it was taken`)
     return held(fd, run, wallMs)
   } catch (error) {
     if (fd !== null) closeSync(fd)

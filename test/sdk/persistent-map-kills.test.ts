@@ -60,8 +60,7 @@ test(`${KILLS} kills at any instant lose nothing that was acknowledged and tear 
     assert.deepEqual(found, new Map(model.upTo(n)), `kill ${kill}: not the state after operation ${n}`)
     known = n
   }
-  t.diagnostic(
-    `seed ${SEED}, ${KILLS} kills, ${known + 1} operations; ${beyond} times the last one was there and not yet acknowledged`,
-  )
+  const more = `${beyond} times the last one was there and not yet acknowledged`
+  t.diagnostic(`seed ${SEED}, ${KILLS} kills, ${known + 1} operations; ${more}`)
   assert.ok(known > KILLS, 'it really wrote')
 })

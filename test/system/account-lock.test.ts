@@ -104,9 +104,8 @@ async function trade(t: TestContext, locked: boolean, strokes: number): Promise<
     }
     const refused = fleets.flatMap(fleet => fleet.events('start_refused')).length
     const both = exchange.problems.filter(problem => problem.endsWith(' lives')).length
-    t.diagnostic(
-      `seed ${SEED}, ${strokes} strokes, ${exchange.orders} holders, ${refused} refusals told, ${both} times two at once`,
-    )
+    const seen = `${exchange.orders} holders, ${refused} refusals told, ${both} times two at once`
+    t.diagnostic(`seed ${SEED}, ${strokes} strokes, ${seen}`)
     for (const fleet of fleets) {
       await markIsBack(fleet)
       await fleet.tell('start', 'teea')
