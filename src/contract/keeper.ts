@@ -4,9 +4,10 @@
  * pushes what changes. Parsed by hand: no schema library enters the keeper. File permission (0600) is the
  * credential.
  */
+import type { StaleMove } from '../core/child.ts'
 import { type ErrorBody, MarkError } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
-import type { FleetEvent, Health, ModuleView, StatusDocument } from '../core/view.ts'
+import type { EventKind, FleetEvent, Health, ModuleView, StatusDocument } from '../core/view.ts'
 
 /** A plan of several hundred modules fits; nothing longer is read. */
 export const LINE_MAX_BYTES = 8 * 1024 * 1024
@@ -78,6 +79,16 @@ export type Ask =
       readonly run_id: string
       readonly found: 'ready' | 'unready' | Health
       readonly reason: string
+      /** With `stale`: what to do now with a run that goes on being stale. */
+      readonly move?: StaleMove
+    }
+  /** Daemon only: something that it saw or did, for the journal. Answer: {}. */
+  | {
+      readonly ask: 'note'
+      readonly kind: NotedKind
+      readonly module: string
+      readonly run_id: string | null
+      readonly data: Readonly<Record<string, unknown>>
     }
   /** Daemon only, first after connecting: its version. All exits it saw are in runs/<run_id>.exit by now. */
   | { readonly ask: 'hello'; readonly pid: number; readonly version: string }
@@ -85,6 +96,9 @@ export type Ask =
   | { readonly ask: 'archived'; readonly seq: number }
   /** From now on pushes come. Answer: StatusDocument, then pushes in order. */
   | { readonly ask: 'watch' }
+
+/** What the daemon may add to the journal. */
+export type NotedKind = Extract<EventKind, 'paused' | 'resumed' | 'reconciled' | 'refused_speaker'>
 
 export type Push =
   | { readonly push: 'module'; readonly module: ModuleView }
@@ -116,6 +130,7 @@ const ASKS: ReadonlySet<string> = new Set<Ask['ask']>([
   'kill',
   'release',
   'probed',
+  'note',
   'hello',
   'archived',
   'watch',
@@ -150,6 +165,8 @@ const texts: Fits = value => Array.isArray(value) && value.every(item => typeof 
 const object: Fits = value => value !== null && typeof value === 'object' && !Array.isArray(value)
 const target = { modules: texts, by: text, reason: textOrNull }
 const FOUND: ReadonlySet<unknown> = new Set(['ready', 'unready', 'healthy', 'unhealthy', 'stale', 'unknown'])
+const MOVES: ReadonlySet<unknown> = new Set<StaleMove>(['recover', 'restart'])
+const NOTED: ReadonlySet<unknown> = new Set<NotedKind>(['paused', 'resumed', 'reconciled', 'refused_speaker'])
 const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
   apply: {
     plan: isPlan,
@@ -175,7 +192,14 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
     by: text,
   },
   release: { kill_id: text, reason: text, by: text },
-  probed: { module: text, run_id: text, found: value => FOUND.has(value), reason: text },
+  probed: {
+    module: text,
+    run_id: text,
+    found: value => FOUND.has(value),
+    reason: text,
+    move: value => value === undefined || MOVES.has(value),
+  },
+  note: { kind: value => NOTED.has(value), module: text, run_id: textOrNull, data: object },
   archived: { seq: value => Number.isSafeInteger(value) },
   hello: { pid: value => Number.isSafeInteger(value), version: text },
 }

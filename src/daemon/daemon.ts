@@ -11,7 +11,7 @@ import { type Redactor, redactData, redactor } from '../core/redact.ts'
 import type { FleetEvent, ModuleView, StatusDocument } from '../core/view.ts'
 import type { Clock } from '../host/clock.ts'
 import { readSecretsEnv } from '../host/environment.ts'
-import { loadLibc } from '../host/libc.ts'
+import { type Libc, loadLibc } from '../host/libc.ts'
 import { livePath } from '../host/log-file.ts'
 import { tailLines } from '../host/log-reader.ts'
 import type { StateDir } from '../host/state-dir.ts'
@@ -27,10 +27,10 @@ import { ExecPlaces } from './health/exec-place.ts'
 import { logSource } from './health/log-source.ts'
 import { Prober } from './health/prober.ts'
 import { type KeeperConnection, KeeperLink } from './keeper-link.ts'
-import { ModuleServers } from './modules/module-servers.ts'
-import { Voices } from './modules/voices.ts'
+import { KeeperReports } from './keeper-reports.ts'
+import { ModuleSide } from './modules/module-side.ts'
 import { RunBook } from './run-book.ts'
-import { type Found, RunVerdicts } from './run-verdicts.ts'
+import { RunVerdicts } from './run-verdicts.ts'
 import { knownSecrets } from './secret-values.ts'
 import { Sampler } from './sampling/sampler.ts'
 import { UptimeBook } from './uptime/uptime-book.ts'
@@ -56,14 +56,14 @@ export class Daemon {
   readonly #witness: Witness | null
   readonly #prober: Prober
   readonly #verdicts: RunVerdicts
-  readonly #voices: Voices
-  readonly #modules: ModuleServers
+  readonly #modules: ModuleSide
   readonly #places: ExecPlaces
   readonly #sampler: Sampler
   readonly #uptime: UptimeBook
   readonly #view: FleetView
   readonly #stream: StreamHub
   readonly #link: KeeperLink
+  readonly #reports: KeeperReports
   readonly #retain: NodeJS.Timeout
   #plan: Plan | null = null
   #redact: Redactor = redactor([])
@@ -82,9 +82,13 @@ export class Daemon {
     const libc = loadLibc()
     this.#witness = libc && new Witness({ libc, state, clock, report: say })
     if (!libc) say('no pidfds here: an exit while the keeper is away may stay unknown')
-    this.#verdicts = new RunVerdicts((...found) => this.#tell(...found))
-    this.#voices = this.#makeVoices()
-    this.#modules = new ModuleServers({ state, clock, libc, voices: this.#voices, say })
+    this.#reports = new KeeperReports({
+      ask: ask => this.#link.ask(ask),
+      redact: text => this.#redact(text),
+      say,
+    })
+    this.#verdicts = new RunVerdicts((...found) => this.#reports.found(...found))
+    this.#modules = this.#makeModules(libc)
     this.#places = new ExecPlaces(state, options.credentialsDir)
     this.#prober = this.#makeProber()
     this.#sampler = new Sampler(clock, module => [
@@ -126,7 +130,6 @@ export class Daemon {
     this.#link.close()
     this.#prober.close()
     this.#modules.close()
-    this.#voices.close()
     this.#sampler.close()
     this.#uptime.close()
     this.#witness?.close()
@@ -153,24 +156,23 @@ export class Daemon {
     })
   }
 
-  #makeVoices(): Voices {
-    return new Voices({
-      clock: this.#options.clock,
-      tell: (module, runId, found, reason) =>
-        this.#verdicts.found('heartbeat', module, runId, found, this.#redact(reason)),
-      changed: name => {
-        const module = this.#view.module(name)
-        if (module) this.#stream.publish({ kind: 'module', value: module })
-      },
+  #makeModules(libc: Libc | null): ModuleSide {
+    const { state, clock, say } = this.#options
+    return new ModuleSide({
+      state,
+      clock,
+      libc,
+      say,
+      tell: (...found) => this.#verdicts.found('heartbeat', ...found),
+      move: (...rung) => this.#reports.move(...rung),
+      note: (...noted) => this.#reports.note(...noted),
+      changed: name => this.#publish(name),
     })
   }
 
-  #tell(module: string, runId: string, found: Found, reason: string): void {
-    this.#link
-      .ask({ ask: 'probed', module, run_id: runId, found, reason })
-      .catch((error: Error) =>
-        this.#options.say(`the keeper did not take what was found of ${module}: ${error.message}`),
-      )
+  #publish(name: string): void {
+    const module = this.#view.module(name)
+    if (module) this.#stream.publish({ kind: 'module', value: module })
   }
 
   #place(spec: ModuleSpec, runId: string): ReturnType<ExecPlaces['of']> {
@@ -183,7 +185,8 @@ export class Daemon {
       resources: module => this.#sampler.resources(module),
       fingerprint: runId => this.#book.fingerprint(runId),
       uptimePercent: module => this.#uptime.percent(module),
-      voice: runId => redactData(this.#voices.of(runId), this.#redact) as ReturnType<Voices['of']>,
+      voice: runId => redactData(this.#modules.of(runId), this.#redact) as ReturnType<ModuleSide['of']>,
+      paused: module => redactData(this.#modules.paused(module), this.#redact) as string | null,
       degraded: () => [
         ...(this.#archiveProblem === null ? [] : [this.#archiveProblem]),
         ...this.#modules.notes(),
@@ -197,7 +200,7 @@ export class Daemon {
     this.#witness?.linkUp()
     this.#verdicts.reset()
     this.#prober.linkUp()
-    this.#voices.linkUp()
+    this.#modules.linkUp()
     this.#archive.wake()
     if (status.modules.some(module => module.last_exit !== null)) void this.#recallFingerprints()
     this.#uptime.touch(status.modules.map(module => module.name))
@@ -206,7 +209,7 @@ export class Daemon {
 
   #planned(plan: Plan | null, status: StatusDocument): void {
     this.#plan = plan
-    if (plan) for (const part of [this.#prober, this.#voices, this.#modules]) part.setPlan(plan)
+    if (plan) for (const part of [this.#prober, this.#modules]) part.setPlan(plan)
     this.#learnSecrets(plan)
     const names = new Set(status.modules.map(module => module.name))
     this.#view.replace({ ...status, modules: status.modules.map(module => this.#shown(module)) })
@@ -222,7 +225,7 @@ export class Daemon {
   }
 
   #observe(module: ModuleView): void {
-    for (const part of [this.#prober, this.#modules, this.#voices]) part.observe(module)
+    for (const part of [this.#prober, this.#modules]) part.observe(module)
   }
 
   #learnSecrets(plan: Plan | null): void {
@@ -264,7 +267,7 @@ export class Daemon {
       this.#archive.note({
         runId: event.run_id,
         resources: this.#sampler.history(event.run_id),
-        heartbeat: this.#voices.forget(event.run_id),
+        heartbeat: this.#modules.forget(event.run_id),
       })
       this.#verdicts.forget(event.run_id)
       this.#witness?.confirmed(event.run_id)
@@ -295,7 +298,7 @@ export class Daemon {
   #down(): void {
     this.#view.keeperGone()
     this.#prober.linkDown()
-    this.#voices.linkDown()
+    this.#modules.linkDown()
     this.#witness?.linkDown()
     this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
     if (!this.#closed) this.#options.say('the keeper is away')
@@ -305,10 +308,7 @@ export class Daemon {
     for (const exit of exits) this.#book.learn(exit.runId, exit.fingerprint)
     const names = new Set(exits.map(exit => exit.module).filter(name => this.#view.has(name)))
     this.#uptime.touch(names)
-    for (const name of names) {
-      const module = this.#view.module(name)
-      if (module) this.#stream.publish({ kind: 'module', value: module })
-    }
+    for (const name of names) this.#publish(name)
   }
 
   async #recallFingerprints(): Promise<void> {

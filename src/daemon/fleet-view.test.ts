@@ -17,6 +17,7 @@ function shown(voice: RunVoice | null, over: Partial<ModuleView> = {}): ModuleVi
     fingerprint: () => null,
     uptimePercent: () => null,
     voice: () => voice,
+    paused: () => null,
     degraded: () => [],
     nowMs: () => 0,
   })

@@ -11,6 +11,7 @@ import { systemClock } from '../../host/clock.ts'
 import { loadLibc } from '../../host/libc.ts'
 import { stateDirAt } from '../../host/state-dir.ts'
 import { ModuleServers } from './module-servers.ts'
+import { Pauses } from './pauses.ts'
 import { Voices } from './voices.ts'
 
 const libc = loadLibc()
@@ -68,8 +69,16 @@ async function serving(
   const dir = mkdtempSync(join(tmpdir(), 'mark-mods-'))
   const state = stateDirAt(join(dir, '.mark'), dir)
   for (const name of ['vida', 'roko']) mkdirSync(join(dir, 'm', name), { recursive: true })
-  const voices = new Voices({ clock: systemClock, tell: () => {}, changed: () => {} })
-  const servers = new ModuleServers({ state, clock: systemClock, libc, voices, say: () => {} })
+  const nothing = (): void => {}
+  const voices = new Voices({
+    clock: systemClock,
+    tell: nothing,
+    move: nothing,
+    wasPaused: () => false,
+    changed: nothing,
+  })
+  const pauses = new Pauses({ state, wallMs: () => 0, killLevel: () => null, changed: nothing })
+  const servers = new ModuleServers({ state, clock: systemClock, libc, voices, pauses, say: nothing })
   const speakers: Speaker[] = []
   const path = (module: string): string => join(dir, 'm', module, 'mark.sock')
   try {

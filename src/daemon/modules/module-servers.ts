@@ -12,6 +12,7 @@ import { listenModule, type ModuleConnection } from '../../host/module-socket.ts
 import type { StateDir } from '../../host/state-dir.ts'
 import { findUser } from '../../host/users.ts'
 import { type Halt, haltOfFiles, haltOfKills, stricter } from './halt-level.ts'
+import type { Pauses } from './pauses.ts'
 import { Refusals } from './refusals.ts'
 import { Session } from './session.ts'
 import { findSpeaker, runsOfViews, runsOnDisk } from './speakers.ts'
@@ -23,6 +24,7 @@ export interface ModuleServersDeps {
   /** Without it nobody can be told apart, and no socket is served. */
   readonly libc: Pick<Libc, 'peer'> | null
   readonly voices: Voices
+  readonly pauses: Pauses
   readonly say: (line: string) => void
 }
 
@@ -63,7 +65,7 @@ export class ModuleServers {
     this.#refusals.keepOnly(new Set(specs.keys()))
     for (const name of this.#troubles.keys()) if (!specs.has(name)) this.#troubles.delete(name)
     for (const spec of plan.modules) this.#serve(spec)
-    this.#passHalts()
+    this.passHalts()
   }
 
   /** The keeper's newest view of one module. */
@@ -79,7 +81,7 @@ export class ModuleServers {
 
   setKills(kills: readonly KillView[]): void {
     this.#kills = kills
-    this.#passHalts()
+    this.passHalts()
   }
 
   /** Who was refused lately, a sentence a module, and which sockets cannot be served. */
@@ -88,6 +90,17 @@ export class ModuleServers {
       ([module, message]) => `the socket of ${module} cannot be served: ${message}`,
     )
     return [...troubles, ...this.#refusals.notes()]
+  }
+
+  haltByKills(module: string): Halt | null {
+    return haltOfKills(this.#kills, module, this.#plan)
+  }
+
+  /** Whether its present run can be told to pause. */
+  hears(module: string): boolean {
+    const sessions = [...(this.#served.get(module)?.sessions ?? [])]
+    const runId = this.#views.get(module)?.run_id ?? null
+    return sessions.some(session => session.greeted) || (runId !== null && this.#deps.voices.hasSdk(runId))
   }
 
   close(): void {
@@ -187,7 +200,7 @@ export class ModuleServers {
       runId,
       wallMs: () => clock.now().wallMs,
       halt: () => {
-        queueMicrotask(() => this.#passHalts())
+        queueMicrotask(() => this.passHalts())
         return this.#haltOf(module)
       },
       heard: message => voices.heard(runId, pid, message),
@@ -201,15 +214,25 @@ export class ModuleServers {
   }
 
   #haltOf(module: string): Halt | null {
-    return stricter(haltOfKills(this.#kills, module, this.#plan), haltOfFiles(this.#deps.state, module))
+    return stricter(this.#told(module), haltOfFiles(this.#deps.state, module))
+  }
+
+  #told(module: string): Halt | null {
+    const { pauses } = this.#deps
+    return stricter(this.#asked(module), pauses.byLadder(module))
+  }
+
+  /** By people, so that nothing is held against the module. */
+  #asked(module: string): Halt | null {
+    return stricter(this.haltByKills(module), this.#deps.pauses.byOperator(module))
   }
 
   /** What the keeper says and what lies on disk meet within a second: until then it is looked at again. */
-  #passHalts(): void {
+  passHalts(): void {
     let differs = false
     for (const [module, { sessions }] of this.#served) {
-      const told = haltOfKills(this.#kills, module, this.#plan)
-      this.#deps.voices.setHalted(module, told !== null)
+      const told = this.#told(module)
+      this.#deps.voices.setHalted(module, this.#asked(module) !== null)
       if (sessions.size === 0) continue
       const halt = this.#haltOf(module)
       for (const session of sessions) session.setHalt(halt)
@@ -218,7 +241,7 @@ export class ModuleServers {
     if (!differs || this.#halts || this.#closed) return
     this.#halts = setTimeout(() => {
       this.#halts = null
-      this.#passHalts()
+      this.passHalts()
     }, RETRY_MS).unref()
   }
 }

@@ -38,6 +38,10 @@ export class Session {
     )
   }
 
+  get greeted(): boolean {
+    return this.#greeted && !this.#over
+  }
+
   /** What it was told last; null also before hello. */
   get level(): HaltLevel | null {
     return this.#level
@@ -56,7 +60,10 @@ export class Session {
     if (this.#over) return
     const message = parseModuleLine(line)
     if (message !== null && 'refused' in message) return this.#refuse(message.refused)
-    if (message?.type === 'hello') return this.#greet()
+    if (message?.type === 'hello') {
+      this.#greet()
+      return this.#deps.heard(message)
+    }
     if (!this.#greeted) return this.#refuse('its first line is no hello')
     if (message === null) return
     if (message.type === 'ping') this.#say({ type: 'pong', id: message.id, ts: this.#deps.wallMs() })

@@ -12,6 +12,8 @@ export interface Voice {
   readonly runId: string
   watch: HeartbeatWatch
   heartbeat: Heartbeat | null
+  /** Named in its hello: it looks at its halt file. */
+  sdk: string | null
   ready: boolean
   /** null: it is not degraded. */
   degraded: string | null
@@ -37,6 +39,7 @@ export function newVoice(module: string, runId: string): Voice {
     runId,
     watch: NEVER_HEARD,
     heartbeat: null,
+    sdk: null,
     ready: false,
     degraded: null,
     stopping: false,
@@ -79,6 +82,8 @@ export function listen(voice: Voice, pid: number, message: ModuleMessage, now: I
     case 'metric':
       return metric(voice, message)
     case 'hello':
+      voice.sdk ??= message.sdk?.slice(0, NAME_MAX_CHARS) ?? null
+      return
     case 'request':
       return
   }

@@ -18,13 +18,15 @@ function planOf(over: Partial<ModuleSpec> = {}): Plan {
   return { modules: [spec] } as unknown as Plan
 }
 
-function bench(over: Partial<ModuleSpec> = {}) {
+function bench(over: Partial<ModuleSpec> = {}, wasPaused = false) {
   const clock = fakeClock()
   const told: string[] = []
   let changes = 0
   const voices = new Voices({
     clock,
     tell: (module, runId, found, reason) => told.push(`${module} ${runId} ${found}: ${reason}`),
+    move: (module, runId, move, reason) => told.push(`${module} ${runId} ${move}: ${reason}`),
+    wasPaused: () => wasPaused,
     changed: () => {
       changes++
     },
@@ -169,5 +171,39 @@ test('a changed plan is judged at once, and a module that is gone is forgotten',
   assert.deepEqual(told(), ['vida R1 healthy: its heartbeats go on'], 'MARK itself asked for it')
   voices.setPlan({ modules: [] } as unknown as Plan)
   assert.equal(voices.of('R1'), null)
+  voices.close()
+})
+
+test('the ladder is climbed with its own clock, and fresh data takes the pause back', () => {
+  const ladder = { pauseMs: 5000, recoverMs: 10_000, restartMs: 12_000 }
+  const { voices, clock, beat, told } = bench({ heartbeat: { ...HEARTBEAT, ladder } })
+  voices.observe(view('ready'))
+  beat('stopped')
+  const stopped = 'it says stopped, trading is expected'
+  assert.deepEqual(told(), [`vida R1 stale: ${stopped}`])
+  clock.advance(5000)
+  voices.tick()
+  assert.deepEqual(told(), [`vida R1 pause: ${stopped}`], 'no heartbeat is needed for it')
+  voices.linkDown()
+  clock.advance(5000)
+  beat('stopped')
+  assert.deepEqual(told(), [], 'no keeper is there to take a rung')
+  voices.linkUp()
+  assert.deepEqual(told(), [`vida R1 stale: ${stopped}`, `vida R1 recover: ${stopped}`])
+  beat()
+  const well = 'its heartbeats go on'
+  assert.deepEqual(told(), [`vida R1 healthy: ${well}`, `vida R1 resume: ${well}`])
+  voices.close()
+})
+
+test('while people halt it the ladder is left, and a pause of a daemon before is taken back', () => {
+  const ladder = { pauseMs: 5000, recoverMs: null, restartMs: null }
+  const { voices, clock, beat, told } = bench({ heartbeat: { ...HEARTBEAT, ladder } }, true)
+  voices.setHalted('vida', true)
+  voices.observe(view('ready'))
+  beat('trading', 90_000)
+  clock.advance(9000)
+  beat('stopped', 90_000)
+  assert.deepEqual(told(), ['vida R1 healthy: its heartbeats go on', 'vida R1 resume: its heartbeats go on'])
   voices.close()
 })
