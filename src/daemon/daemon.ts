@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import type { SaidRecord } from '../contract/api.ts'
 import type { Push } from '../contract/keeper.ts'
 import { MarkError } from '../core/errors.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
@@ -17,8 +18,8 @@ import { tailLines } from '../host/log-reader.ts'
 import type { StateDir } from '../host/state-dir.ts'
 import { ulid } from '../host/ulid.ts'
 import type { ApiDeps } from './api/deps.ts'
-import { type ApiServer, type ApiService, serveApi } from './api/server.ts'
 import { StreamHub } from './api/stream.ts'
+import { ApiHost } from './api-host.ts'
 import { ArchiveClient } from './archive/client.ts'
 import { Witness } from './evidence/witness.ts'
 import { FleetView } from './fleet-view.ts'
@@ -47,7 +48,6 @@ export interface DaemonOptions {
 }
 
 const RETAIN_EVERY_MS = 3_600_000
-const LISTEN_RETRY_MS = 1000
 
 export class Daemon {
   readonly #options: DaemonOptions
@@ -64,11 +64,11 @@ export class Daemon {
   readonly #stream: StreamHub
   readonly #link: KeeperLink
   readonly #reports: KeeperReports
+  readonly #api: ApiHost
   readonly #retain: NodeJS.Timeout
   #plan: Plan | null = null
   #redact: Redactor = redactor([])
   #archiveProblem: string | null = null
-  #server: ApiServer | null = null
   #closed = false
 
   constructor(options: DaemonOptions) {
@@ -80,7 +80,15 @@ export class Daemon {
     )
     this.#book = new RunBook(runId => this.#archive.ask('startOffset', runId))
     const libc = loadLibc()
-    this.#witness = libc && new Witness({ libc, state, clock, report: say })
+    this.#witness =
+      libc &&
+      new Witness({
+        libc,
+        state,
+        clock,
+        report: say,
+        closingCode: (runId, pid) => this.#modules.closingCode(runId, pid),
+      })
     if (!libc) say('no pidfds here: an exit while the keeper is away may stay unknown')
     this.#reports = new KeeperReports({
       ask: ask => this.#link.ask(ask),
@@ -113,6 +121,7 @@ export class Daemon {
         down: () => this.#down(),
       },
     )
+    this.#api = new ApiHost({ socket: state.daemonSocket, say, api: failed => this.#apiDeps(failed) })
     this.#retain = setInterval(() => this.#forgetOld(), RETAIN_EVERY_MS)
     this.#retain.unref()
   }
@@ -120,7 +129,7 @@ export class Daemon {
   /** Connects and listens. Never rejects: what fails is tried again. */
   start(): void {
     this.#link.start()
-    void this.#listen()
+    void this.#api.listen()
   }
 
   /** Ends in good order; takes well under a second. */
@@ -134,7 +143,7 @@ export class Daemon {
     this.#uptime.close()
     this.#witness?.close()
     this.#stream.close()
-    await Promise.all([this.#server?.close(), this.#archive.close()])
+    await Promise.all([this.#api.close(), this.#archive.close()])
   }
 
   #makeProber(): Prober {
@@ -219,7 +228,10 @@ export class Daemon {
     this.#uptime.keepOnly(names)
     for (const module of status.modules) this.#observe(module)
     this.#watchRuns()
-    this.#witness?.keepOnly(new Set(status.modules.flatMap(runIdsOf)))
+    const runIds = new Set(status.modules.flatMap(runIdsOf))
+    this.#witness?.keepOnly(runIds)
+    // They ended while nobody told us.
+    for (const runId of this.#modules.missing(runIds)) this.#ended(runId)
     this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
     for (const module of this.#view.modules()) this.#stream.publish({ kind: 'module', value: module })
   }
@@ -264,19 +276,21 @@ export class Daemon {
   #happened(event: FleetEvent): void {
     this.#book.note(event)
     if (event.kind === 'exited' && event.run_id !== null) {
-      this.#archive.note({
-        runId: event.run_id,
-        resources: this.#sampler.history(event.run_id),
-        heartbeat: this.#modules.forget(event.run_id),
-      })
-      this.#verdicts.forget(event.run_id)
+      this.#ended(event.run_id)
       this.#witness?.confirmed(event.run_id)
-      this.#places.forget(event.run_id)
     }
     this.#archive.wake()
     if (event.module !== null && this.#view.has(event.module)) this.#uptime.touch([event.module])
     const data = redactData(event.data, this.#redact) as FleetEvent['data']
     this.#stream.publish({ kind: 'event', value: { ...event, data } })
+  }
+
+  /** What was known of it goes to its dossier. */
+  #ended(runId: string): void {
+    const resources = this.#sampler.history(runId)
+    this.#archive.note({ runId, resources, ...this.#modules.forget(runId) })
+    this.#verdicts.forget(runId)
+    this.#places.forget(runId)
   }
 
   /** Every live run is held as evidence and sampled. */
@@ -341,31 +355,12 @@ export class Daemon {
     if (keepMs !== undefined) this.#archive.retain(this.#options.clock.now().wallMs - keepMs)
   }
 
-  async #listen(): Promise<void> {
-    const { state, say } = this.#options
-    const failed = (error: unknown): void => say(`the API failed: ${(error as Error).stack ?? String(error)}`)
-    try {
-      this.#server = await serveApi(state.daemonSocket, () => this.#loadApi(failed), failed)
-      if (this.#closed) await this.#server.close()
-    } catch (error) {
-      failed(error)
-      if (!this.#closed) setTimeout(() => void this.#listen(), LISTEN_RETRY_MS).unref()
-    }
-  }
-
-  async #loadApi(failed: (error: unknown) => void): Promise<ApiService> {
-    const [{ makeApp }, { httpService }] = await Promise.all([
-      import('./api/app.ts'),
-      import('./api/http.ts'),
-    ])
-    return httpService(makeApp(this.#apiDeps(failed), ['localhost', 'mark']), failed)
-  }
-
   #apiDeps(failed: (error: unknown) => void): ApiDeps {
     const { state, clock, version } = this.#options
     return {
       fleet: () => this.#view.document(),
       module: name => this.#view.module(name),
+      said: runId => redactData(this.#modules.saidBy(runId), this.#redact) as SaidRecord | null,
       keeperUp: () => this.#link.isUp,
       ask: ask => this.#link.ask(ask),
       archive: {

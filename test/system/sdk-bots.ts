@@ -37,7 +37,8 @@ while True:
 `
 
 export const NODE_BOT = `import { existsSync } from 'node:fs'
-import { heartbeat, metric, onPause, onResume, PersistentMap, ready, reconciled } from '${ROOT}/src/sdk/sdk.ts'
+import * as mark from '${ROOT}/src/sdk/sdk.ts'
+const { heartbeat, metric, onPause, onResume, PersistentMap, ready, reconciled } = mark
 const name = process.env.MARK_MODULE
 const book = await PersistentMap.open('book')
 const say = (...words) => console.log(...words)

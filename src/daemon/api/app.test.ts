@@ -33,6 +33,7 @@ function bench(more: Partial<ApiDeps> = {}) {
     {
       fleet: () => ({ fleet: 'sipa', modules: [vida] }) as unknown as StatusDocument,
       module: name => (name === 'vida' ? vida : null),
+      said: () => null,
       keeperUp: () => true,
       ask: async ask => {
         asks.push(ask)

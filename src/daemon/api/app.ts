@@ -4,6 +4,7 @@
  * are the server's.
  */
 import { type Context, Hono } from 'hono'
+import type { ModuleRecord } from '../../contract/api.ts'
 import { MarkError } from '../../core/errors.ts'
 import type { ApiDeps } from './deps.ts'
 import { Idempotency } from './idempotency.ts'
@@ -66,7 +67,9 @@ function reads(app: Hono, deps: ApiDeps): void {
   })
   app.get('/api/v1/modules/:module', context => {
     queryOf(context, [])
-    return context.json(moduleOf(context, deps))
+    const view = moduleOf(context, deps)
+    const record: ModuleRecord = { ...view, said: view.run_id === null ? null : deps.said(view.run_id) }
+    return context.json(record)
   })
   app.get('/api/v1/modules/:module/logs', context => {
     const query = queryOf(context, ['n', 'since', 'level', 'grep', 'cursor'])

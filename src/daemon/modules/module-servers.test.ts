@@ -75,6 +75,7 @@ async function serving(
     tell: nothing,
     move: nothing,
     wasPaused: () => false,
+    reconciled: nothing,
     changed: nothing,
   })
   const pauses = new Pauses({ state, wallMs: () => 0, killLevel: () => null, changed: nothing })

@@ -2,6 +2,7 @@
  * All that concerns what modules say and are told: puts the sockets, the voices and the pauses together, and
  * carries out what the ladder of stale modules asks. Decides nothing itself.
  */
+import type { SaidRecord } from '../../contract/api.ts'
 import type { NotedKind } from '../../contract/keeper.ts'
 import type { StaleMove } from '../../core/child.ts'
 import { MarkError } from '../../core/errors.ts'
@@ -11,9 +12,10 @@ import type { Health, KillView, ModuleView } from '../../core/view.ts'
 import type { Clock } from '../../host/clock.ts'
 import type { Libc } from '../../host/libc.ts'
 import type { StateDir } from '../../host/state-dir.ts'
+import { Allowance } from './allowance.ts'
 import { ModuleServers } from './module-servers.ts'
 import { Pauses } from './pauses.ts'
-import { type VoiceView, Voices } from './voices.ts'
+import { type Remains, type VoiceView, Voices } from './voices.ts'
 
 export interface ModuleSideDeps {
   readonly state: StateDir
@@ -37,6 +39,7 @@ const BY_LADDER = 'mark'
 export class ModuleSide {
   readonly #deps: ModuleSideDeps
   readonly #pauses: Pauses
+  readonly #reconciliations = new Allowance(10, 60_000)
   readonly #voices: Voices
   readonly #servers: ModuleServers
 
@@ -58,6 +61,7 @@ export class ModuleSide {
       tell: deps.tell,
       move: (module, runId, move, reason) => this.#move(module, runId, move, reason),
       wasPaused: (module, runId) => this.#pauses.wasStale(module, runId),
+      reconciled: (module, runId, ok, detail) => this.#reconciled(module, runId, ok, detail),
       changed: deps.changed,
     })
     this.#servers = new ModuleServers({ state, clock, libc, voices: this.#voices, pauses: this.#pauses, say })
@@ -95,7 +99,21 @@ export class ModuleSide {
     return this.#voices.of(runId)
   }
 
-  forget(runId: string): ReturnType<Voices['forget']> {
+  saidBy(runId: string): SaidRecord | null {
+    return this.#voices.saidBy(runId)
+  }
+
+  /** The exit code that the run's main process named before it ended; null: it named none. */
+  closingCode(runId: string, pid: number): number | null {
+    return this.#voices.lastWords(runId, pid)?.closing?.code ?? null
+  }
+
+  missing(runIds: ReadonlySet<string>): string[] {
+    return this.#voices.missing(runIds)
+  }
+
+  forget(runId: string): Remains {
+    this.#reconciliations.forget(runId)
     return this.#voices.forget(runId)
   }
 
@@ -136,6 +154,12 @@ export class ModuleSide {
   close(): void {
     this.#servers.close()
     this.#voices.close()
+  }
+
+  #reconciled(module: string, runId: string, ok: boolean, detail: string | null): void {
+    const { clock, note } = this.#deps
+    if (this.#reconciliations.takes(runId, clock.now().monoMs))
+      note('reconciled', module, runId, { ok, detail })
   }
 
   #move(module: string, runId: string, move: LadderMove, reason: string): void {

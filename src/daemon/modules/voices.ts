@@ -17,7 +17,9 @@ import {
   nextRungMs,
 } from '../../core/stale-ladder.ts'
 import type { Clock } from '../../host/clock.ts'
-import { listen, newVoice, type Voice } from './voice.ts'
+import type { SaidRecord } from '../../contract/api.ts'
+import { saidRecord } from './said-record.ts'
+import { type LastWords, listen, newVoice, type Voice } from './voice.ts'
 
 export interface VoicesDeps {
   readonly clock: Clock
@@ -26,6 +28,8 @@ export interface VoicesDeps {
   readonly move: (module: string, runId: string, move: LadderMove, reason: string) => void
   /** Whether a run was paused for being stale, by a daemon before. */
   readonly wasPaused: (module: string, runId: string) => boolean
+  /** It says whether its books agree. */
+  readonly reconciled: (module: string, runId: string, ok: boolean, detail: string | null) => void
   /** What is shown of the module has changed. */
   readonly changed: (module: string) => void
 }
@@ -34,7 +38,15 @@ export interface VoiceView extends HeartbeatVerdict {
   readonly degraded: string | null
 }
 
+export interface Remains {
+  readonly heartbeat: Heartbeat | null
+  /** What its main process said had ended it. */
+  readonly crash: LastWords['crash']
+}
+
 interface Kept extends Voice {
+  /** Its main process as the keeper shows it; null: not seen yet. */
+  pid: number | null
   /** As the keeper shows the run; null: not seen yet. */
   state: ModuleState | null
   toldReady: boolean
@@ -70,11 +82,12 @@ export class Voices {
 
   /** The keeper's newest view of one module. */
   observe(view: ModuleView): void {
-    const incoming = view.spares.map(spare => [spare.run_id, 'starting'] as const)
-    for (const [runId, state] of [...incoming, [view.run_id, view.state] as const]) {
+    const incoming = view.spares.map(spare => [spare.run_id, spare.pid, 'starting'] as const)
+    for (const [runId, pid, state] of [...incoming, [view.run_id, view.pid, view.state] as const]) {
       const voice = runId === null ? undefined : this.#voices.get(runId)
       if (!voice || voice.module !== view.name) continue
       voice.state = state
+      voice.pid = pid ?? voice.pid
       this.#judge(voice)
     }
   }
@@ -86,7 +99,7 @@ export class Voices {
       return
     }
     const ladder = this.#deps.wasPaused(module, runId) ? FOUND_PAUSED : AT_THE_FOOT
-    const first = { state: null, toldReady: false, told: null, ladder, shown: '' }
+    const first = { pid: null, state: null, toldReady: false, told: null, ladder, shown: '' }
     const voice: Kept = { ...newVoice(module, runId), ...first, connections: 1 }
     this.#voices.set(runId, voice)
     const all = [...this.#voices.values()].filter(other => other.module === module)
@@ -102,6 +115,10 @@ export class Voices {
     const voice = this.#voices.get(runId)
     if (!voice) return
     listen(voice, pid, message, this.#deps.clock.now())
+    if (message.type === 'reconciled' && voice.reconciled) {
+      const { ok, detail } = voice.reconciled
+      this.#deps.reconciled(voice.module, runId, ok, detail ?? null)
+    }
     this.#judge(voice)
   }
 
@@ -137,11 +154,30 @@ export class Voices {
     return this.#voices.get(runId)?.sdk != null
   }
 
-  /** The run has ended: its last heartbeat. */
-  forget(runId: string): Heartbeat | null {
+  /** All that the run said of itself, as it is shown; null: nothing yet. */
+  saidBy(runId: string): SaidRecord | null {
+    const voice = this.#voices.get(runId)
+    return voice ? saidRecord(voice) : null
+  }
+
+  /** How its process `pid` said that it would end. */
+  lastWords(runId: string, pid: number): LastWords | null {
+    return this.#voices.get(runId)?.lastWords.get(pid) ?? null
+  }
+
+  /** Runs that were seen and are not among these any more. */
+  missing(runIds: ReadonlySet<string>): string[] {
+    return [...this.#voices.values()]
+      .filter(voice => voice.state !== null && !runIds.has(voice.runId))
+      .map(voice => voice.runId)
+  }
+
+  /** The run has ended: what is kept of it. */
+  forget(runId: string): Remains {
     const voice = this.#voices.get(runId)
     this.#voices.delete(runId)
-    return voice?.heartbeat ?? null
+    const words = voice?.pid == null ? null : voice.lastWords.get(voice.pid)
+    return { heartbeat: voice?.heartbeat ?? null, crash: words?.crash ?? null }
   }
 
   close(): void {
