@@ -102,4 +102,6 @@ export interface SaidRecord {
 /** GET /api/v1/modules/{m}. `said` null: its present run said nothing, or there is none. */
 export interface ModuleRecord extends ModuleView {
   readonly said: SaidRecord | null
+  /** It can be told to pause: it is connected, or its SDK looks at its halt file. */
+  readonly hears: boolean
 }

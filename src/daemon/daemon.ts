@@ -361,6 +361,9 @@ export class Daemon {
       fleet: () => this.#view.document(),
       module: name => this.#view.module(name),
       said: runId => redactData(this.#modules.saidBy(runId), this.#redact) as SaidRecord | null,
+      hears: name => this.#modules.hears(name),
+      pause: (...order) => this.#modules.pause(...order),
+      resume: (...order) => this.#modules.resume(...order),
       keeperUp: () => this.#link.isUp,
       ask: ask => this.#link.ask(ask),
       archive: {

@@ -30,7 +30,7 @@ interface Described {
   readonly dossier: DossierRecord | null
 }
 
-test('metrics and books are shown; a crash that the log does not hold is in the dossier, redacted', async t => {
+test('metrics and books are shown; a crash that its log lacks is in the dossier, redacted', async t => {
   const fleet = new Fleet(CONFIG, ['bot'])
   fleet.write('bot.py', BOT)
   fleet.write('api.key', SECRET, 0o600)

@@ -66,7 +66,7 @@ test('a frozen feed and a stopped state are told with an alert, and end nothing 
   })
 })
 
-test('pause, recover, restart in their turn, durable over a killed daemon, and anew for the next run', async t => {
+test('pause, recover, restart in turn, over a killed daemon, and anew for the next run', async t => {
   await withFleet(async fleet => {
     await until('it trades', 20_000, () => isWell(fleet, 'climber'))
     const first = (await fleet.module('climber')).run_id

@@ -68,7 +68,11 @@ function reads(app: Hono, deps: ApiDeps): void {
   app.get('/api/v1/modules/:module', context => {
     queryOf(context, [])
     const view = moduleOf(context, deps)
-    const record: ModuleRecord = { ...view, said: view.run_id === null ? null : deps.said(view.run_id) }
+    const record: ModuleRecord = {
+      ...view,
+      said: view.run_id === null ? null : deps.said(view.run_id),
+      hears: deps.hears(view.name),
+    }
     return context.json(record)
   })
   app.get('/api/v1/modules/:module/logs', context => {
@@ -153,6 +157,15 @@ function commands(app: Hono, deps: ApiDeps): void {
       const modules = [nameOf(context.req.param('module') ?? '')]
       const reason = textField(body.reason, 'reason', 500)
       return context.json(await deps.ask({ ask, modules, by: BY, reason }), 202)
+    })
+  }
+  for (const verb of ['pause', 'resume'] as const) {
+    post(`/api/v1/modules/:module/${verb}`, async context => {
+      queryOf(context, [])
+      const body = await bodyOf(context, ['reason', 'by'])
+      const { name } = moduleOf(context, deps)
+      const reason = textField(body.reason, 'reason', 500)
+      return context.json(deps[verb](name, textField(body.by, 'by', 64) ?? BY, reason) ?? {}, 202)
     })
   }
   post('/api/v1/kill', async context => {

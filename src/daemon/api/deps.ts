@@ -20,6 +20,15 @@ export interface ApiDeps {
   readonly module: (name: string) => ModuleView | null
   /** What a run said of itself; null: nothing. */
   readonly said: (runId: string) => SaidRecord | null
+  readonly hears: (module: string) => boolean
+  /** Throws MARK_REFUSED for who cannot hear it. */
+  readonly pause: (module: string, by: string, reason: string | null) => void
+  /** `halt`: what the kill switch still says. */
+  readonly resume: (
+    module: string,
+    by: string,
+    reason: string | null,
+  ) => { readonly resumed: boolean; readonly halt: string | null }
   readonly keeperUp: () => boolean
   /** Rejects with what the keeper says, or MARK_NOT_RUNNING. */
   readonly ask: (ask: Ask) => Promise<unknown>

@@ -49,6 +49,7 @@ export class ModuleServers {
   #kills: readonly KillView[] = []
   #retry: NodeJS.Timeout | null = null
   #halts: NodeJS.Timeout | null = null
+  #keeperUp = false
   #closed = false
 
   constructor(deps: ModuleServersDeps) {
@@ -90,6 +91,12 @@ export class ModuleServers {
       ([module, message]) => `the socket of ${module} cannot be served: ${message}`,
     )
     return [...troubles, ...this.#refusals.notes()]
+  }
+
+  /** While the keeper is away nobody tells of kills: the halt files are looked at. */
+  setKeeperUp(isUp: boolean): void {
+    this.#keeperUp = isUp
+    this.passHalts()
   }
 
   haltByKills(module: string): Halt | null {
@@ -238,7 +245,7 @@ export class ModuleServers {
       for (const session of sessions) session.setHalt(halt)
       if (halt?.level !== told?.level) differs = true
     }
-    if (!differs || this.#halts || this.#closed) return
+    if ((!differs && this.#keeperUp) || this.#halts || this.#closed) return
     this.#halts = setTimeout(() => {
       this.#halts = null
       this.passHalts()

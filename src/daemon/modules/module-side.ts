@@ -88,10 +88,12 @@ export class ModuleSide {
 
   linkUp(): void {
     this.#voices.linkUp()
+    this.#servers.setKeeperUp(true)
   }
 
   linkDown(): void {
     this.#voices.linkDown()
+    this.#servers.setKeeperUp(false)
   }
 
   /** null: this run never said anything. */
@@ -131,24 +133,29 @@ export class ModuleSide {
     return this.#servers.hears(module)
   }
 
-  /** Throws MARK_REFUSED for a module that cannot hear it. */
+  /** Throws MARK_REFUSED for a module that cannot hear it. A second pause changes nothing. */
   pause(module: string, by: string, reason: string | null): void {
+    if (this.#pauses.byOperator(module) !== null) return
     if (!this.hears(module)) {
       throw new MarkError(
         'MARK_REFUSED',
         `${module} cannot be told to pause: nobody of it speaks on MARK_SOCKET.`,
-        `use an SDK in it (docs/module-protocol.md), or stop it: mark stop ${module}.`,
+        `if it runs, give it an SDK (docs/module-protocol.md), or stop it: mark stop ${module}.`,
       )
     }
     this.#pauses.pause('operator', { module, by, reason, run_id: null })
   }
 
-  /** False: it was not paused. */
-  resume(module: string, by: string, reason: string | null): boolean {
+  /** Takes back the pauses, whoever ordered them. `halt`: what the kill switch still says. */
+  resume(
+    module: string,
+    by: string,
+    reason: string | null,
+  ): { readonly resumed: boolean; readonly halt: string | null } {
     const ended = (['operator', 'stale'] as const).map(source =>
       this.#pauses.resume(source, module, by, reason ?? ''),
     )
-    return ended.includes(true)
+    return { resumed: ended.includes(true), halt: this.#servers.haltByKills(module)?.reason ?? null }
   }
 
   close(): void {
