@@ -79,7 +79,15 @@ async function serving(
     changed: nothing,
   })
   const pauses = new Pauses({ state, wallMs: () => 0, killLevel: () => null, changed: nothing })
-  const servers = new ModuleServers({ state, clock: systemClock, libc, voices, pauses, say: nothing })
+  const servers = new ModuleServers({
+    state,
+    clock: systemClock,
+    libc,
+    voices,
+    pauses,
+    say: nothing,
+    refused: nothing,
+  })
   const speakers: Speaker[] = []
   const path = (module: string): string => join(dir, 'm', module, 'mark.sock')
   try {

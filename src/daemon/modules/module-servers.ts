@@ -26,6 +26,8 @@ export interface ModuleServersDeps {
   readonly voices: Voices
   readonly pauses: Pauses
   readonly say: (line: string) => void
+  /** Somebody was refused: for the journal. */
+  readonly refused: (module: string, runId: string | null, reason: string, count: number) => void
 }
 
 interface Served {
@@ -54,7 +56,11 @@ export class ModuleServers {
 
   constructor(deps: ModuleServersDeps) {
     this.#deps = deps
-    this.#refusals = new Refusals(() => deps.clock.now().monoMs, deps.say)
+    this.#refusals = new Refusals(
+      () => deps.clock.now().monoMs,
+      deps.say,
+      (module, reason, count) => deps.refused(module, this.#views.get(module)?.run_id ?? null, reason, count),
+    )
   }
 
   setPlan(plan: Plan): void {
@@ -145,6 +151,7 @@ export class ModuleServers {
       lineMaxBytes: MODULE_LINE_MAX_BYTES,
       libc,
       nowMs: () => clock.now().monoMs,
+      isOwn: pid => this.#views.get(spec.name)?.pid === pid,
       onConnection: connection => this.#welcome(spec.name, served, connection),
       onTurnedAway: () => this.#refusals.note(spec.name, 'too many connections'),
     })

@@ -64,7 +64,11 @@ export class ModuleSide {
       reconciled: (module, runId, ok, detail) => this.#reconciled(module, runId, ok, detail),
       changed: deps.changed,
     })
-    this.#servers = new ModuleServers({ state, clock, libc, voices: this.#voices, pauses: this.#pauses, say })
+    this.#servers = new ModuleServers({
+      ...{ state, clock, libc, say, voices: this.#voices, pauses: this.#pauses },
+      refused: (module, runId, reason, count) =>
+        deps.note('refused_speaker', module, runId, { reason, count }),
+    })
   }
 
   setPlan(plan: Plan): void {
