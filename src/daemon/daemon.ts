@@ -206,6 +206,8 @@ export class Daemon {
 
   #up(plan: Plan | null, status: StatusDocument): void {
     this.#planned(plan, status)
+    // They ended while nobody told us.
+    for (const runId of this.#modules.missing(new Set(status.modules.flatMap(runIdsOf)))) this.#ended(runId)
     this.#witness?.linkUp()
     this.#verdicts.reset()
     this.#prober.linkUp()
@@ -228,10 +230,7 @@ export class Daemon {
     this.#uptime.keepOnly(names)
     for (const module of status.modules) this.#observe(module)
     this.#watchRuns()
-    const runIds = new Set(status.modules.flatMap(runIdsOf))
-    this.#witness?.keepOnly(runIds)
-    // They ended while nobody told us.
-    for (const runId of this.#modules.missing(runIds)) this.#ended(runId)
+    this.#witness?.keepOnly(new Set(status.modules.flatMap(runIdsOf)))
     this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
     for (const module of this.#view.modules()) this.#stream.publish({ kind: 'module', value: module })
   }

@@ -10,7 +10,12 @@ import { Fleet, until } from './fleet.ts'
 /** Pings fifty times a second and writes down each round trip; a lost pong stays away. */
 const BOT = `import json, os, select, socket, time
 sock = socket.socket(socket.AF_UNIX)
-sock.connect(os.environ['MARK_SOCKET'])
+while True:
+    try:
+        sock.connect(os.environ['MARK_SOCKET'])
+        break
+    except OSError:
+        time.sleep(0.05)
 line = lambda **message: (json.dumps(message) + '\\n').encode()
 sock.sendall(line(type='hello', v=1) + line(type='ready'))
 out = open('trips', 'a', buffering=1)

@@ -78,7 +78,7 @@ async function serving(
     reconciled: nothing,
     changed: nothing,
   })
-  const pauses = new Pauses({ state, wallMs: () => 0, killLevel: () => null, changed: nothing })
+  const pauses = new Pauses({ state, say: nothing, wallMs: () => 0, killLevel: () => null, changed: nothing })
   const servers = new ModuleServers({
     state,
     clock: systemClock,

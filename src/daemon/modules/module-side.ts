@@ -48,6 +48,7 @@ export class ModuleSide {
     const { state, clock, libc, say } = deps
     this.#pauses = new Pauses({
       state,
+      say,
       wallMs: () => clock.now().wallMs,
       killLevel: module => this.#servers.haltByKills(module)?.level ?? null,
       changed: (kind, module, runId, by, reason) => {
@@ -175,11 +176,7 @@ export class ModuleSide {
 
   #move(module: string, runId: string, move: LadderMove, reason: string): void {
     if (move === 'recover' || move === 'restart') return this.#deps.move(module, runId, move, reason)
-    try {
-      if (move === 'resume') this.#pauses.resume('stale', module, BY_LADDER, reason)
-      else this.#pauses.pause('stale', { module, by: BY_LADDER, reason, run_id: runId })
-    } catch (error) {
-      this.#deps.say(`the ${move} of ${module} could not be written: ${(error as Error).message}`)
-    }
+    if (move === 'resume') this.#pauses.resume('stale', module, BY_LADDER, reason)
+    else this.#pauses.pause('stale', { module, by: BY_LADDER, reason, run_id: runId })
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Which modules are paused, by whom and why: by operators until they say resume, and by the ladder of stale
- * modules until the run is fresh again or ends. Durable before anybody is told. Knows nothing of kills.
+ * modules until the run is fresh again or ends. Durable, if it can be, before anybody is told. Knows nothing
+ * of kills.
  */
 import type { HaltLevel } from '../../contract/module.ts'
 import { formatUtc } from '../../core/time.ts'
@@ -18,6 +19,7 @@ import type { Halt } from './halt-level.ts'
 export interface PausesDeps {
   readonly state: StateDir
   readonly wallMs: () => number
+  readonly say: (line: string) => void
   /** What the kills say of a module: its halt file holds the strictest. */
   readonly killLevel: (module: string) => HaltLevel | null
   readonly changed: (
@@ -35,15 +37,20 @@ export class Pauses {
 
   constructor(deps: PausesDeps) {
     this.#deps = deps
-    for (const record of readPauses(deps.state))
-      this.#records.set(keyOf(record.module, record.source), record)
+    try {
+      for (const record of readPauses(deps.state)) {
+        this.#records.set(keyOf(record.module, record.source), record)
+      }
+    } catch (error) {
+      deps.say(`pauses cannot be read; the halt files still hold: ${(error as Error).message}`)
+    }
   }
 
-  /** Throws what the disk says: a pause that would not last is none. */
+  /** A disk that refuses it refuses no pause: then it lasts as long as this daemon, which says so. */
   pause(source: PauseSource, given: Pick<PauseRecord, 'module' | 'by' | 'reason' | 'run_id'>): void {
     const { module, by, reason, run_id } = given
     const record = { source, module, by, reason, run_id, at: formatUtc(this.#deps.wallMs()) }
-    writePause(this.#deps.state, record)
+    this.#durably(module, () => writePause(this.#deps.state, record))
     this.#records.set(keyOf(module, source), record)
     this.#passOn(module)
     this.#deps.changed('paused', module, run_id, by, reason ?? '')
@@ -53,7 +60,7 @@ export class Pauses {
   resume(source: PauseSource, module: string, by: string, reason: string): boolean {
     const record = this.#records.get(keyOf(module, source))
     if (record === undefined) return false
-    removePause(this.#deps.state, module, source)
+    this.#durably(module, () => removePause(this.#deps.state, module, source))
     this.#records.delete(keyOf(module, source))
     this.#passOn(module)
     this.#deps.changed('resumed', module, record.run_id, by, reason)
@@ -81,7 +88,15 @@ export class Pauses {
   }
 
   #passOn(module: string): void {
-    haltFile(this.#deps.state, module, this.#deps.killLevel(module))
+    this.#durably(module, () => haltFile(this.#deps.state, module, this.#deps.killLevel(module)))
+  }
+
+  #durably(module: string, write: () => unknown): void {
+    try {
+      write()
+    } catch (error) {
+      this.#deps.say(`state not durable: the pause of ${module}: ${(error as Error).message}`)
+    }
   }
 }
 
