@@ -41,7 +41,7 @@ while True:
                 out.write('%.3f\\n' % ((time.monotonic() - sent.pop(said['id'])) * 1000))
 `
 
-/** Does what the file \`do\` names, to the socket of the module it names; tells how often it was let go on. */
+/** Does what the file `do` names to the socket of the module it names, and tells how it ended. */
 const INTRUDER = `import json, os, socket, time
 def attempt(to, pieces):
     sock = socket.socket(socket.AF_UNIX)
@@ -126,71 +126,80 @@ function p(trips: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
+const ATTACKS: readonly (readonly [string, unknown])[] = [
+  ['speaks as bot', { attempt: ['bot', [[HELLO, 1]]] }],
+  [
+    '1 GB in a line',
+    {
+      attempt: [
+        'intruder',
+        [
+          [HELLO, 1],
+          ['x'.repeat(65_536), 16_384],
+        ],
+      ],
+    },
+  ],
+  ['1 GB in a line as bot', { attempt: ['bot', [['x'.repeat(65_536), 16_384]]] }],
+  ['version 999', { attempt: ['intruder', [['{"type":"hello","v":999}\n', 1]]] }],
+  ['garbage', { attempt: ['intruder', [['\u0000\u0007{[\n', 1]]] }],
+  [`${CONNECTS} connects as bot`, { flood: ['bot', CONNECTS, SECONDS] }],
+  [`${CONNECTS} connects to its own`, { flood: ['intruder', CONNECTS, SECONDS] }],
+]
+
+const all = (fleet: Fleet): ReturnType<typeof tripsOf> => tripsOf(fleet.read('trips'))
+
+async function order(fleet: Fleet, what: unknown): Promise<Done> {
+  fleet.write('done', '')
+  fleet.write('do', JSON.stringify(what))
+  return await until('the intruder is done', 120_000, () => {
+    const text = fleet.read('done')
+    return text !== '' && (JSON.parse(text) as Done)
+  })
+}
+
+function figures(trips: readonly number[], peace: readonly number[]): string {
+  const times = (p(trips, 0.99) / p(peace, 0.99)).toFixed(2)
+  const most = `p50 ${p(trips, 0.5)} ms, p99 ${p(trips, 0.99)} ms, most ${Math.max(...trips)} ms`
+  return `${trips.length} round trips, ${most}, p99 ${times} times that of peace`
+}
+
+/** Each in its kind, and not one for each of thousands. */
+function checkRecords(fleet: Fleet): number {
+  const recorded = (name: string): string[] =>
+    fleet.events('refused_speaker', name).map(event => String(event.data.reason))
+  assert.match(recorded('bot').join('\n'), /process \d+ belongs to intruder/)
+  for (const reason of [/a line is too long/, /`hello` has no usable `v`/, /no JSON/]) {
+    assert.match(recorded('intruder').join('\n'), reason)
+  }
+  const count = recorded('bot').length + recorded('intruder').length
+  assert.ok(count <= 40, `${count} events`)
+  return count
+}
+
 test('whoever may not speak is refused and recorded, and no pong of the other is lost', async t => {
   const fleet = new Fleet(CONFIG, ['bot', 'intruder'])
   fleet.write('bot.py', BOT)
   fleet.write('intruder.py', INTRUDER)
-  const order = async (what: unknown): Promise<Done> => {
-    fleet.write('done', '')
-    fleet.write('do', JSON.stringify(what))
-    return await until('the intruder is done', 120_000, () => {
-      const text = fleet.read('done')
-      return text !== '' && (JSON.parse(text) as Done)
-    })
-  }
-  const all = (): ReturnType<typeof tripsOf> => tripsOf(fleet.read('trips'))
   try {
     await fleet.up()
     // The first hundreds are those of a daemon that is still loading.
-    await until('750 round trips in peace', 60_000, () => all().trips.length >= 750)
-    const before = all().trips.slice(250)
-    const show = (name: string, trips: readonly number[]): void =>
-      t.diagnostic(
-        `${name}: ${trips.length} round trips, p50 ${p(trips, 0.5)} ms, p99 ${p(trips, 0.99)} ms, ` +
-          `most ${Math.max(...trips)} ms, p99 ${(p(trips, 0.99) / p(before, 0.99)).toFixed(2)} times that of peace`,
-      )
-    show('peace', before)
-    const attacks: [string, unknown][] = [
-      ['speaks as bot', { attempt: ['bot', [[HELLO, 1]]] }],
-      [
-        '1 GB in a line',
-        {
-          attempt: [
-            'intruder',
-            [
-              [HELLO, 1],
-              ['x'.repeat(65_536), 16_384],
-            ],
-          ],
-        },
-      ],
-      ['1 GB in a line as bot', { attempt: ['bot', [['x'.repeat(65_536), 16_384]]] }],
-      ['version 999', { attempt: ['intruder', [['{"type":"hello","v":999}\n', 1]]] }],
-      ['garbage', { attempt: ['intruder', [['\u0000\u0007{[\n', 1]]] }],
-      [`${CONNECTS} connects as bot`, { flood: ['bot', CONNECTS, SECONDS] }],
-      [`${CONNECTS} connects to its own`, { flood: ['intruder', CONNECTS, SECONDS] }],
-    ]
-    for (const [name, what] of attacks) {
-      const from = all().trips.length
-      const done = await order(what)
-      await until('the bot is answered', 10_000, () => all().trips.length > from + 50)
-      t.diagnostic(`${name}: ${JSON.stringify(done)}`)
-      show(name, all().trips.slice(from))
+    await until('750 round trips in peace', 60_000, () => all(fleet).trips.length >= 750)
+    const peace = all(fleet).trips.slice(250)
+    t.diagnostic(`peace: ${figures(peace, peace)}`)
+    for (const [name, what] of ATTACKS) {
+      const from = all(fleet).trips.length
+      const done = await order(fleet, what)
+      await until('the bot is answered', 10_000, () => all(fleet).trips.length > from + 50)
+      t.diagnostic(`${name}: ${JSON.stringify(done)}; ${figures(all(fleet).trips.slice(from), peace)}`)
       if (done.ended !== undefined) assert.equal(done.ended, 'closed', name)
       if (name.includes('bot')) assert.notEqual(done.welcomed, true, name)
     }
-    const { sent, lost } = all()
+    const { sent, lost } = all(fleet)
     assert.equal(lost, false, 'its connection stands')
-    await until('each ping has its pong', 10_000, () => all().trips.length >= sent)
-    const recorded = (name: string): string[] =>
-      fleet.events('refused_speaker', name).map(event => String(event.data.reason))
-    const { degraded } = await fleet.status()
-    t.diagnostic([...degraded, `${recorded('bot').length + recorded('intruder').length} events`].join(' | '))
-    assert.match(recorded('bot').join('\n'), /process \d+ belongs to intruder/)
-    for (const reason of [/a line is too long/, /`hello` has no usable `v`/, /no JSON/]) {
-      assert.match(recorded('intruder').join('\n'), reason)
-    }
-    assert.ok(recorded('bot').length <= 20 && recorded('intruder').length <= 20, 'events are bounded')
+    await until('each ping has its pong', 10_000, () => all(fleet).trips.length >= sent)
+    const count = checkRecords(fleet)
+    t.diagnostic([...(await fleet.status()).degraded, `${count} events`].join(' | '))
     const ended = fleet.events('exited').map(event => `${event.module} ${JSON.stringify(event.data)}`)
     assert.deepEqual(ended, [], fleet.read('.mark/logs/intruder.log'))
   } finally {
