@@ -5,7 +5,7 @@
 import type { DossierRecord, ExitRecord, ModuleRecord, SaidRecord } from '../../contract/api.ts'
 import { MarkError } from '../../core/errors.ts'
 import { describeExit } from '../../core/exit.ts'
-import type { ModuleSpec, Plan } from '../../core/plan.ts'
+import type { LadderSpec, ModuleSpec, Plan } from '../../core/plan.ts'
 import { resolveTargets } from '../../core/targets.ts'
 import { formatDuration } from '../../core/time.ts'
 import type { ModuleView } from '../../core/view.ts'
@@ -136,6 +136,16 @@ function runRows(view: ModuleView, context: CliContext): Row[] {
   ]
 }
 
+/** `alert at once, pause after 30s`; null: no heartbeat is judged. */
+function ladderText(ladder: LadderSpec | undefined): string | null {
+  if (ladder === undefined) return null
+  const { pauseMs, recoverMs, restartMs } = ladder
+  const rungs = Object.entries({ pause: pauseMs, recover: recoverMs, restart: restartMs })
+    .filter((rung): rung is [string, number] => rung[1] !== null)
+    .map(([name, ms]) => `${name} after ${formatDuration(ms)}`)
+  return ['alert at once', ...rungs].join(', ')
+}
+
 function specRows(spec: ModuleSpec): Row[] {
   const { restart, stop } = spec
   const { probe, intervalMs, action } = spec.health ?? { probe: null, intervalMs: 0, action: '' }
@@ -156,6 +166,7 @@ function specRows(spec: ModuleSpec): Row[] {
       spec.ready.kind === 'delay' ? `after ${formatDuration(spec.ready.delayMs)}` : `by ${spec.ready.kind}`,
     ],
     ['health probe', health],
+    ['when stale', ladderText(spec.heartbeat?.ladder)],
     ['restart', `${restart.policy}, ${delays}, at most ${budget}, then ${restart.whenSpent}`],
     ['stop', `${stop.signal}, then SIGKILL after ${formatDuration(stop.graceMs)}`],
     ['lock', spec.lock],
