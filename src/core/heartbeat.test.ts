@@ -131,3 +131,13 @@ test('the time at which silence counts is the first at which it is unhealthy', (
     }),
   )
 })
+
+test('while people halt it old data is not held against it; MARK pausing it excuses only the state', () => {
+  const of = (state: string, ageMs: number, given: Partial<typeof FREE>) =>
+    judgeHeartbeat(SPEC, heard(state, ageMs), { ...FREE, ...given }, 0).health
+  assert.equal(of('stopped', 99_000, { halted: true }), 'healthy')
+  assert.equal(of('paused', 0, { paused: true }), 'healthy')
+  assert.equal(of('paused', 99_000, { paused: true }), 'stale')
+  assert.equal(of('stopped', 0, { paused: true }), 'stale')
+  assert.equal(of('paused', 0, {}), 'stale')
+})
