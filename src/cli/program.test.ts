@@ -66,7 +66,7 @@ test('no target is a usage error even where no fleet is', async () => {
 })
 
 test('verbs that this version lacks say so', async () => {
-  for (const verb of ['jobs', 'pause', 'top']) {
+  for (const verb of ['jobs', 'approve', 'top']) {
     const { status, err } = await mark(verb, 'x', '--y')
     assert.equal(status, 5)
     assert.match(err, /^error\[MARK_UNSUPPORTED\]/)

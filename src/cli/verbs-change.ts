@@ -15,6 +15,7 @@ export function addChangeVerbs(program: Command, go: Go): void {
   addUp(program, go)
   addDown(program, go)
   addTargeted(program, go)
+  addPausing(program, go)
   addKill(program, go)
 }
 
@@ -96,6 +97,31 @@ function addTargeted(program: Command, go: Go): void {
             all: given.all === true,
             timeoutMs: given.timeout ?? 300_000,
             wait: given.wait,
+            reason: given.reason ?? null,
+          }),
+        ),
+      )
+  }
+}
+
+const PAUSING = [
+  ['pause', 'tell modules to make no new entries, until `resume`'],
+  ['resume', 'take back a pause'],
+] as const
+
+function addPausing(program: Command, go: Go): void {
+  for (const [verb, summary] of PAUSING) {
+    program
+      .command(verb)
+      .description(summary)
+      .argument('[modules...]', 'names, globs or groups')
+      .option('--all', 'every module')
+      .option('--reason <text>', 'why, for the record')
+      .action((modules: string[], given: { all?: boolean; reason?: string }) =>
+        go(async context =>
+          (await import('./commands/pause.ts')).pause(context, verb, {
+            modules,
+            all: given.all === true,
             reason: given.reason ?? null,
           }),
         ),

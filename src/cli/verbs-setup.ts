@@ -116,8 +116,6 @@ const MISSING = [
   'jobs',
   'run',
   'job',
-  'pause',
-  'resume',
   'reconcile',
   'approve',
   'uptime',

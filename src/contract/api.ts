@@ -2,7 +2,7 @@
  * Shapes of the HTTP API that are not in core/view.ts: events, exits, dossiers and log lines, and the queries
  * for them. snake_case as SPEC 6; unknown is null. Types only.
  */
-import type { FleetEvent } from '../core/view.ts'
+import type { FleetEvent, ModuleView } from '../core/view.ts'
 
 /** Position in a list, newest first (events) or by time; opaque outside. */
 export interface EventQuery {
@@ -80,4 +80,28 @@ export interface LogRecord {
   readonly level: string | null
   readonly text: string
   readonly run_id: string | null
+}
+
+/** What the present run of a module said of itself on MARK_SOCKET: the newest of each kind. */
+export interface SaidRecord {
+  readonly run_id: string
+  readonly connected: boolean
+  readonly sdk: string | null
+  readonly heartbeat: unknown
+  readonly degraded: string | null
+  readonly reconciled: { readonly ok: boolean; readonly detail: string | null; readonly at: string } | null
+  /** The newest sample of each name, at most 100. */
+  readonly metrics: readonly {
+    readonly name: string
+    readonly value: number
+    readonly labels: Readonly<Record<string, string>>
+    readonly at: string
+  }[]
+}
+
+/** GET /api/v1/modules/{m}. `said` null: its present run said nothing, or there is none. */
+export interface ModuleRecord extends ModuleView {
+  readonly said: SaidRecord | null
+  /** It can be told to pause: it is connected, or its SDK looks at its halt file. */
+  readonly hears: boolean
 }

@@ -4,9 +4,17 @@
  * pushes what changes. Parsed by hand: no schema library enters the keeper. File permission (0600) is the
  * credential.
  */
+import type { StaleMove } from '../core/child.ts'
 import { type ErrorBody, MarkError } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
-import type { FleetEvent, Health, ModuleEventKind, ModuleView, StatusDocument } from '../core/view.ts'
+import type {
+  EventKind,
+  FleetEvent,
+  Health,
+  ModuleEventKind,
+  ModuleView,
+  StatusDocument,
+} from '../core/view.ts'
 
 /** A plan of several hundred modules fits; nothing longer is read. */
 export const LINE_MAX_BYTES = 8 * 1024 * 1024
@@ -78,12 +86,15 @@ export type Ask =
       readonly run_id: string
       readonly found: 'ready' | 'unready' | Health
       readonly reason: string
+      /** With `stale`: what to do now with a run that goes on being stale. */
+      readonly move?: StaleMove
     }
-  /** Daemon only: what one of MARK's own modules says that happened, for the journal. */
+  /** Daemon only: something that it saw or did, for the journal. Answer: {}. */
   | {
-      readonly ask: 'noted'
-      readonly run_id: string
-      readonly kind: ModuleEventKind
+      readonly ask: 'note'
+      readonly kind: NotedKind
+      readonly module: string
+      readonly run_id: string | null
       readonly data: Readonly<Record<string, unknown>>
     }
   /** Daemon only, first after connecting: its version. All exits it saw are in runs/<run_id>.exit by now. */
@@ -92,6 +103,11 @@ export type Ask =
   | { readonly ask: 'archived'; readonly seq: number }
   /** From now on pushes come. Answer: StatusDocument, then pushes in order. */
   | { readonly ask: 'watch' }
+
+/** What the daemon may add to the journal. */
+export type NotedKind =
+  | ModuleEventKind
+  | Extract<EventKind, 'paused' | 'resumed' | 'reconciled' | 'refused_speaker'>
 
 export type Push =
   | { readonly push: 'module'; readonly module: ModuleView }
@@ -123,7 +139,7 @@ const ASKS: ReadonlySet<string> = new Set<Ask['ask']>([
   'kill',
   'release',
   'probed',
-  'noted',
+  'note',
   'hello',
   'archived',
   'watch',
@@ -158,6 +174,15 @@ const texts: Fits = value => Array.isArray(value) && value.every(item => typeof 
 const object: Fits = value => value !== null && typeof value === 'object' && !Array.isArray(value)
 const target = { modules: texts, by: text, reason: textOrNull }
 const FOUND: ReadonlySet<unknown> = new Set(['ready', 'unready', 'healthy', 'unhealthy', 'stale', 'unknown'])
+const MOVES: ReadonlySet<unknown> = new Set<StaleMove>(['recover', 'restart'])
+const NOTED: ReadonlySet<unknown> = new Set<NotedKind>([
+  'paused',
+  'resumed',
+  'reconciled',
+  'refused_speaker',
+  'link_client',
+  'link_refused',
+])
 const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
   apply: {
     plan: isPlan,
@@ -183,8 +208,14 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
     by: text,
   },
   release: { kill_id: text, reason: text, by: text },
-  probed: { module: text, run_id: text, found: value => FOUND.has(value), reason: text },
-  noted: { run_id: text, kind: text, data: object },
+  probed: {
+    module: text,
+    run_id: text,
+    found: value => FOUND.has(value),
+    reason: text,
+    move: value => value === undefined || MOVES.has(value),
+  },
+  note: { kind: value => NOTED.has(value), module: text, run_id: textOrNull, data: object },
   archived: { seq: value => Number.isSafeInteger(value) },
   hello: { pid: value => Number.isSafeInteger(value), version: text },
 }

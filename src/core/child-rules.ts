@@ -2,7 +2,7 @@
  * What each event does to a child, rule by rule; child-step.ts says in which phase which rule holds. A stop
  * beats every timer; a hold by the kill switch beats everything; a stale event changes nothing.
  */
-import { type Child, type EventOf, note, type Rule, type Step, type Then } from './child.ts'
+import { type Child, type EventOf, note, type Rule, type StaleMove, type Step, type Then } from './child.ts'
 import {
   beginStop,
   killNow,
@@ -67,10 +67,15 @@ export const unready: Rule<EventOf<'unready'>> = (child, event, now) =>
     : beginStop(child, { kind: 'fail', reason: event.reason, why: 'crash' }, 'readiness', event.reason, now)
 
 export const health: Rule<EventOf<'health'>> = (child, event, now) => {
-  if (child.health === event.health || child.run?.exit) return [child, []]
+  if (child.run?.exit) return [child, []]
+  if (event.move !== undefined) return moveStale(child, event, event.move, now)
+  if (child.health === event.health) return [child, []]
   const next: Child = { ...child, health: event.health }
+  const { reason } = event
+  if (event.health === 'stale') return [next, [note('stale', { reason }), note('alert', { reason })]]
   if (event.health !== 'unhealthy') {
-    return [next, child.health === 'unhealthy' ? [note('healthy', { reason: event.reason })] : []]
+    if (child.health === 'unhealthy') return [next, [note('healthy', { reason })]]
+    return [next, child.health === 'stale' && event.health === 'healthy' ? [note('fresh', { reason })] : []]
   }
   const said = note('unhealthy', { reason: event.reason })
   const action = child.spec.health?.action ?? 'restart'
@@ -85,6 +90,17 @@ export const health: Rule<EventOf<'health'>> = (child, event, now) => {
     beginStop(next, { kind: 'fail', reason: event.reason, why: 'health' }, 'health', event.reason, now),
   )
 }
+
+/** A rung of the ladder: its health stays what it is, and fresh data alone makes it well. */
+function moveStale(child: Child, event: EventOf<'health'>, move: StaleMove, now: Instant): Step {
+  const { reason } = event
+  const said = note('alert', { reason })
+  if (move === 'restart')
+    return then(said, beginStop(child, { kind: 'fail', reason, why: 'health' }, 'health', reason, now))
+  if (child.spec.recover === null || child.recovering) return [child, [said]]
+  return [{ ...child, recovering: true }, [said, { do: 'hook', hook: 'recover' }]]
+}
+
 /** A watchdog that is fed tells that the start is over, where the word itself may have been lost. */
 export const pingedStarting: Rule<EventOf<'pinged'>> = (child, event, now, chance) => {
   if (!child.run?.adopted || child.spec.ready.kind !== 'notify') return [child, []]
@@ -95,7 +111,9 @@ export const pingedStarting: Rule<EventOf<'pinged'>> = (child, event, now, chanc
 export const pinged: Rule<EventOf<'pinged'>> = (child, _event, now) => {
   if (child.spec.watchdogMs === null) return [child, []]
   const watchdogDueMs = now.monoMs + child.spec.watchdogMs
-  return [{ ...child, health: 'healthy', watchdogDueMs, wakeAtMs: watchdogDueMs }, []]
+  // It is alive: whether its data is fresh is for its heartbeats to say.
+  const health = child.health === 'stale' ? 'stale' : 'healthy'
+  return [{ ...child, health, watchdogDueMs, wakeAtMs: watchdogDueMs }, []]
 }
 
 const stopNow: Rule<EventOf<'stop'>> = (child, event) => [
@@ -185,6 +203,7 @@ export const hookedBackoff: Rule<EventOf<'hooked'>> = (child, event, now) => {
 export const hookedReady: Rule<EventOf<'hooked'>> = (child, event, now) => {
   if (!child.recovering || event.hook !== 'recover') return [child, []]
   const said = note('hook', { hook: event.hook, ok: event.ok, reason: event.reason })
+  if (child.health === 'stale') return [{ ...child, recovering: false }, [said]]
   const rested: Child = { ...child, recovering: false, health: 'unknown' }
   if (event.ok) return [rested, [said]]
   const reason = `recovery failed: ${event.reason}`

@@ -310,3 +310,24 @@ test('whatever happens: no second run beside a live one, no spawn from a stop or
     { numRuns: 2000 },
   )
 })
+
+test('stale is told once with an alert, a watchdog does not make it well, and fresh ends it', () => {
+  const vida = new Driver({ watchdogMs: 1000 }).ready()
+  vida.feed({ kind: 'health', health: 'stale', reason: 'old data' })
+  vida.feed({ kind: 'health', health: 'stale', reason: 'old data' })
+  vida.feed({ kind: 'pinged' })
+  assert.equal(vida.child.health, 'stale')
+  vida.feed({ kind: 'health', health: 'healthy', reason: 'it goes on' })
+  assert.deepEqual(vida.wants.slice(-3), ['note stale', 'note alert', 'note fresh'])
+})
+
+test('a rung of the ladder recovers without ending the run, or restarts it', () => {
+  const vida = new Driver({ recover: { argv: ['fix'], timeoutMs: 1000 } }).ready()
+  vida.feed({ kind: 'health', health: 'stale', reason: 'old data' })
+  vida.feed({ kind: 'health', health: 'stale', reason: 'old data', move: 'recover' })
+  assert.equal(vida.child.recovering, true)
+  vida.feed({ kind: 'hooked', hook: 'recover', ok: false, reason: 'exit 1' })
+  assert.deepEqual([vida.child.phase, vida.child.health, vida.child.recovering], ['ready', 'stale', false])
+  vida.feed({ kind: 'health', health: 'stale', reason: 'old data', move: 'restart' })
+  assert.deepEqual([vida.child.phase, vida.child.stopping?.then.kind], ['stopping', 'fail'])
+})

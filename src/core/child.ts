@@ -118,7 +118,13 @@ export type ChildEvent =
   | { readonly kind: 'swept'; readonly latched: string | null }
   | { readonly kind: 'ready'; readonly by: string }
   | { readonly kind: 'unready'; readonly reason: string }
-  | { readonly kind: 'health'; readonly health: Health; readonly reason: string }
+  /** `move`: what to do now with a run that goes on being stale (stale-ladder.ts). */
+  | {
+      readonly kind: 'health'
+      readonly health: Health
+      readonly reason: string
+      readonly move?: StaleMove | undefined
+    }
   | { readonly kind: 'pinged' }
   | { readonly kind: 'extend'; readonly ms: number }
   | { readonly kind: 'stop'; readonly then: Then; readonly by: string; readonly why: string }
@@ -129,6 +135,8 @@ export type ChildEvent =
   | { readonly kind: 'unhold'; readonly by: string; readonly start: boolean }
   | { readonly kind: 'woke' }
 export type EventOf<K extends ChildEvent['kind']> = Extract<ChildEvent, { kind: K }>
+
+export type StaleMove = 'recover' | 'restart'
 
 export type Hook = 'before' | 'verify' | 'recover'
 

@@ -24,6 +24,8 @@ const PHRASES: Readonly<Partial<Record<FleetEvent['kind'], (data: Data) => strin
   status: data => text(data.text),
   link_client: data => clientPhrase(data, `${text(data.client)} ${text(data.what)}`),
   link_refused: data => clientPhrase(data, `${text(data.client ?? '?')}: ${text(data.what)}`),
+  reconciled: data => `${data.ok === true ? 'its books agree' : 'its books do NOT agree'}${detail(data)}`,
+  refused_speaker: data => `${text(data.reason)} (${text(data.count)} so far)`,
   upgraded: data => `${text(data.from)} -> ${text(data.to)} by ${text(data.by)}`,
   upgrade_refused: data => `${text(data.from)} -> ${text(data.to)} by ${text(data.by)}${because(data)}`,
 }
@@ -55,6 +57,10 @@ function planPhrase(data: Data): string {
 
 function because(data: Data): string {
   return data.reason == null || data.reason === '' ? '' : `: ${text(data.reason)}`
+}
+
+function detail(data: Data): string {
+  return typeof data.detail === 'string' && data.detail !== '' ? `: ${data.detail}` : ''
 }
 
 function rest(data: Data): string {

@@ -15,7 +15,7 @@ import type { HeartbeatSpec } from './plan.ts'
 
 const SPEC: HeartbeatSpec = { timeoutMs: 15_000, maxDataAgeMs: 60_000, expectState: 'trading' }
 const PLAIN: HeartbeatSpec = { timeoutMs: 15_000, maxDataAgeMs: null, expectState: null }
-const FREE = { halted: false, connected: true }
+const FREE = { halted: false, paused: false, connected: true }
 const WALL = 1_732_300_000_000
 const at = (monoMs: number) => ({ monoMs, wallMs: WALL + monoMs })
 const beat = (state: string | null, ageMs: number | null | undefined = 0) => ({
@@ -38,7 +38,7 @@ test('silence is unhealthy exactly at the timeout, and a ping is a sign of life'
   assert.equal(judgeHeartbeat(SPEC, watch, FREE, 15_000).health, 'unhealthy')
   assert.equal(silentAtMs(SPEC, watch), 15_000)
   assert.equal(judgeHeartbeat(SPEC, heardPing(watch, 15_000), FREE, 29_999).health, 'healthy')
-  const gone = judgeHeartbeat(SPEC, watch, { halted: false, connected: false }, 15_000)
+  const gone = judgeHeartbeat(SPEC, watch, { ...FREE, connected: false }, 15_000)
   assert.equal(gone.reason, 'no heartbeat for 15 s, and it is not connected')
 })
 
@@ -65,7 +65,7 @@ test('a feed that never ticked, and heartbeats without any feed, are as old as t
 
 test('another state than the expected one is stale, unless it is on its way or MARK asked for it', () => {
   const of = (state: string | null, halted = false) =>
-    judgeHeartbeat(SPEC, heard(state, 0), { halted, connected: true }, 0).health
+    judgeHeartbeat(SPEC, heard(state, 0), { ...FREE, halted }, 0).health
   assert.deepEqual(
     ['trading', 'starting', 'catching_up', 'paused', 'stopped', null].map(state => of(state)),
     ['healthy', 'healthy', 'healthy', 'stale', 'stale', 'stale'],
@@ -109,7 +109,7 @@ test('unhealthy means exactly: a sign came, and none within the timeout; nothing
         else if (what === 'away' && signMs !== null) signMs = Math.max(signMs, nowMs - 10_000)
       }
       nowMs += restMs
-      const given = { halted, connected: true }
+      const given = { ...FREE, halted }
       const { health } = judgeHeartbeat(SPEC, watch, given, nowMs)
       assert.equal(health === 'unknown', signMs === null)
       assert.equal(health === 'unhealthy', signMs !== null && nowMs - signMs >= SPEC.timeoutMs)
@@ -130,4 +130,14 @@ test('the time at which silence counts is the first at which it is unhealthy', (
       assert.equal(judgeHeartbeat(spec, watch, FREE, dueMs).health, 'unhealthy')
     }),
   )
+})
+
+test('while people halt it old data is not held against it; MARK pausing it excuses only the state', () => {
+  const of = (state: string, ageMs: number, given: Partial<typeof FREE>) =>
+    judgeHeartbeat(SPEC, heard(state, ageMs), { ...FREE, ...given }, 0).health
+  assert.equal(of('stopped', 99_000, { halted: true }), 'healthy')
+  assert.equal(of('paused', 0, { paused: true }), 'healthy')
+  assert.equal(of('paused', 99_000, { paused: true }), 'stale')
+  assert.equal(of('stopped', 0, { paused: true }), 'stale')
+  assert.equal(of('paused', 0, {}), 'stale')
 })

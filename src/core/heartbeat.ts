@@ -79,13 +79,14 @@ export function watcherWasAway(watch: HeartbeatWatch, spec: HeartbeatSpec, nowMs
 }
 
 /**
- * `spec` null: heartbeats are off, and say nothing of health. `halted`: MARK told it to pause or halt.
- * `connected`: only for the reason; silence counts either way.
+ * `spec` null: heartbeats are off, and say nothing of health. `halted`: it is to pause or halt, so nothing
+ * but silence is held against it. `paused`: MARK paused it for being stale: only the state `paused` is not
+ * held against it. `connected`: only for the reason; silence counts either way.
  */
 export function judgeHeartbeat(
   spec: HeartbeatSpec | null,
   watch: HeartbeatWatch,
-  given: { readonly halted: boolean; readonly connected: boolean },
+  given: { readonly halted: boolean; readonly paused: boolean; readonly connected: boolean },
   nowMs: number,
 ): HeartbeatVerdict {
   const { state: tradingState, oldest, beatMs } = watch
@@ -99,7 +100,8 @@ export function judgeHeartbeat(
     const why = given.connected ? '' : ', and it is not connected'
     return verdict('unhealthy', `no heartbeat for ${seconds(spec.timeoutMs)}${why}`)
   }
-  const why = beatMs === null ? null : (wrongState(spec, watch, given.halted) ?? oldData(spec, watch))
+  const judged = beatMs !== null && !given.halted
+  const why = judged ? (wrongState(spec, watch, given.paused) ?? oldData(spec, watch)) : null
   return why === null ? verdict('healthy', 'its heartbeats go on') : verdict('stale', why)
 }
 
@@ -108,8 +110,9 @@ export function silentAtMs(spec: HeartbeatSpec | null, watch: HeartbeatWatch): n
   return spec === null || watch.signMs === null ? null : watch.signMs + spec.timeoutMs
 }
 
-function wrongState({ expectState }: HeartbeatSpec, watch: HeartbeatWatch, halted: boolean): string | null {
-  if (expectState === null || halted || watch.state === expectState) return null
+function wrongState({ expectState }: HeartbeatSpec, watch: HeartbeatWatch, paused: boolean): string | null {
+  if (expectState === null || watch.state === expectState) return null
+  if (paused && watch.state === 'paused') return null
   if (watch.state === null) return `it does not say its state, ${expectState} is expected`
   return ON_THE_WAY.has(watch.state) ? null : `it says ${watch.state}, ${expectState} is expected`
 }

@@ -36,12 +36,21 @@ export interface HealthSpec {
 }
 export type HealthAction = 'restart' | 'recover' | 'alert'
 
+/** What is done with a module that goes on being stale, each so long after it turned so; null: never. */
+export interface LadderSpec {
+  readonly pauseMs: number | null
+  readonly recoverMs: number | null
+  readonly restartMs: number | null
+}
+
 /** What is expected of the heartbeats that a module sends on MARK_SOCKET, once one came. */
 export interface HeartbeatSpec {
   readonly timeoutMs: number
   readonly maxDataAgeMs: number | null
   /** A trading state. */
   readonly expectState: string | null
+  /** Absent in a plan of a version before: off. */
+  readonly ladder?: LadderSpec
 }
 
 /** At most `count` restarts after failures in any `windowMs`. */

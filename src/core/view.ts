@@ -137,6 +137,12 @@ export type EventKind =
   | 'unheld' // data: by
   | 'unhealthy' // data: reason
   | 'healthy'
+  | 'stale' // data: reason; alive, but its data is old or its state is not the expected one
+  | 'fresh' // data: reason; no longer stale
+  | 'paused' // data: by, reason; told to make no new entries (not by the kill switch)
+  | 'resumed' // data: by, reason
+  | 'reconciled' // data: ok, detail; its own word
+  | 'refused_speaker' // data: reason, count; somebody at its socket who may not speak there
   | 'alert' // data: reason
   | 'hook' // data: hook, ok, reason, took_ms
   | 'status' // data: text (sd_notify STATUS, at most one a second)

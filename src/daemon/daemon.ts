@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import type { SaidRecord } from '../contract/api.ts'
 import type { Push } from '../contract/keeper.ts'
 import { MarkError } from '../core/errors.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
@@ -11,14 +12,14 @@ import { type Redactor, redactData, redactor } from '../core/redact.ts'
 import type { FleetEvent, ModuleView, StatusDocument } from '../core/view.ts'
 import type { Clock } from '../host/clock.ts'
 import { readSecretsEnv } from '../host/environment.ts'
-import { loadLibc } from '../host/libc.ts'
+import { type Libc, loadLibc } from '../host/libc.ts'
 import { livePath } from '../host/log-file.ts'
 import { tailLines } from '../host/log-reader.ts'
 import type { StateDir } from '../host/state-dir.ts'
 import { ulid } from '../host/ulid.ts'
 import type { ApiDeps } from './api/deps.ts'
-import { type ApiServer, type ApiService, serveApi } from './api/server.ts'
 import { StreamHub } from './api/stream.ts'
+import { ApiHost } from './api-host.ts'
 import { ArchiveClient } from './archive/client.ts'
 import { Witness } from './evidence/witness.ts'
 import { FleetView } from './fleet-view.ts'
@@ -27,10 +28,10 @@ import { ExecPlaces } from './health/exec-place.ts'
 import { logSource } from './health/log-source.ts'
 import { Prober } from './health/prober.ts'
 import { type KeeperConnection, KeeperLink } from './keeper-link.ts'
-import { ModuleServers } from './modules/module-servers.ts'
-import { Voices } from './modules/voices.ts'
+import { KeeperReports } from './keeper-reports.ts'
+import { ModuleSide } from './modules/module-side.ts'
 import { RunBook } from './run-book.ts'
-import { type Found, RunVerdicts } from './run-verdicts.ts'
+import { RunVerdicts } from './run-verdicts.ts'
 import { knownSecrets } from './secret-values.ts'
 import { Sampler } from './sampling/sampler.ts'
 import { UptimeBook } from './uptime/uptime-book.ts'
@@ -47,7 +48,6 @@ export interface DaemonOptions {
 }
 
 const RETAIN_EVERY_MS = 3_600_000
-const LISTEN_RETRY_MS = 1000
 
 export class Daemon {
   readonly #options: DaemonOptions
@@ -56,19 +56,19 @@ export class Daemon {
   readonly #witness: Witness | null
   readonly #prober: Prober
   readonly #verdicts: RunVerdicts
-  readonly #voices: Voices
-  readonly #modules: ModuleServers
+  readonly #modules: ModuleSide
   readonly #places: ExecPlaces
   readonly #sampler: Sampler
   readonly #uptime: UptimeBook
   readonly #view: FleetView
   readonly #stream: StreamHub
   readonly #link: KeeperLink
+  readonly #reports: KeeperReports
+  readonly #api: ApiHost
   readonly #retain: NodeJS.Timeout
   #plan: Plan | null = null
   #redact: Redactor = redactor([])
   #archiveProblem: string | null = null
-  #server: ApiServer | null = null
   #closed = false
 
   constructor(options: DaemonOptions) {
@@ -81,17 +81,23 @@ export class Daemon {
     this.#book = new RunBook(runId => this.#archive.ask('startOffset', runId))
     const libc = loadLibc()
     libc?.takeTurns()
-    this.#witness = libc && new Witness({ libc, state, clock, report: say })
+    this.#witness =
+      libc &&
+      new Witness({
+        libc,
+        state,
+        clock,
+        report: say,
+        closingCode: (runId, pid) => this.#modules.closingCode(runId, pid),
+      })
     if (!libc) say('no pidfds here: an exit while the keeper is away may stay unknown')
-    this.#verdicts = new RunVerdicts((...found) => this.#tell(...found))
-    this.#voices = this.#makeVoices()
-    this.#modules = new ModuleServers({
-      ...{ state, clock, libc, voices: this.#voices, say },
-      happened: (runId, { kind, data }) => {
-        // Where the keeper is away it is lost: news of the link, and no state.
-        this.#link.ask({ ask: 'noted', run_id: runId, kind, data }).catch(() => {})
-      },
+    this.#reports = new KeeperReports({
+      ask: ask => this.#link.ask(ask),
+      redact: text => this.#redact(text),
+      say,
     })
+    this.#verdicts = new RunVerdicts((...found) => this.#reports.found(...found))
+    this.#modules = this.#makeModules(libc)
     this.#places = new ExecPlaces(state, options.credentialsDir)
     this.#prober = this.#makeProber()
     this.#sampler = new Sampler(clock, module => [
@@ -116,6 +122,7 @@ export class Daemon {
         down: () => this.#down(),
       },
     )
+    this.#api = new ApiHost({ socket: state.daemonSocket, say, api: failed => this.#apiDeps(failed) })
     this.#retain = setInterval(() => this.#forgetOld(), RETAIN_EVERY_MS)
     this.#retain.unref()
   }
@@ -123,7 +130,7 @@ export class Daemon {
   /** Connects and listens. Never rejects: what fails is tried again. */
   start(): void {
     this.#link.start()
-    void this.#listen()
+    void this.#api.listen()
   }
 
   /** Ends in good order; takes well under a second. */
@@ -133,12 +140,11 @@ export class Daemon {
     this.#link.close()
     this.#prober.close()
     this.#modules.close()
-    this.#voices.close()
     this.#sampler.close()
     this.#uptime.close()
     this.#witness?.close()
     this.#stream.close()
-    await Promise.all([this.#server?.close(), this.#archive.close()])
+    await Promise.all([this.#api.close(), this.#archive.close()])
   }
 
   #makeProber(): Prober {
@@ -160,24 +166,23 @@ export class Daemon {
     })
   }
 
-  #makeVoices(): Voices {
-    return new Voices({
-      clock: this.#options.clock,
-      tell: (module, runId, found, reason) =>
-        this.#verdicts.found('heartbeat', module, runId, found, this.#redact(reason)),
-      changed: name => {
-        const module = this.#view.module(name)
-        if (module) this.#stream.publish({ kind: 'module', value: module })
-      },
+  #makeModules(libc: Libc | null): ModuleSide {
+    const { state, clock, say } = this.#options
+    return new ModuleSide({
+      state,
+      clock,
+      libc,
+      say,
+      tell: (...found) => this.#verdicts.found('heartbeat', ...found),
+      move: (...rung) => this.#reports.move(...rung),
+      note: (...noted) => this.#reports.note(...noted),
+      changed: name => this.#publish(name),
     })
   }
 
-  #tell(module: string, runId: string, found: Found, reason: string): void {
-    this.#link
-      .ask({ ask: 'probed', module, run_id: runId, found, reason })
-      .catch((error: Error) =>
-        this.#options.say(`the keeper did not take what was found of ${module}: ${error.message}`),
-      )
+  #publish(name: string): void {
+    const module = this.#view.module(name)
+    if (module) this.#stream.publish({ kind: 'module', value: module })
   }
 
   #place(spec: ModuleSpec, runId: string): ReturnType<ExecPlaces['of']> {
@@ -190,7 +195,8 @@ export class Daemon {
       resources: module => this.#sampler.resources(module),
       fingerprint: runId => this.#book.fingerprint(runId),
       uptimePercent: module => this.#uptime.percent(module),
-      voice: runId => redactData(this.#voices.of(runId), this.#redact) as ReturnType<Voices['of']>,
+      voice: runId => redactData(this.#modules.of(runId), this.#redact) as ReturnType<ModuleSide['of']>,
+      paused: module => redactData(this.#modules.paused(module), this.#redact) as string | null,
       degraded: () => [
         ...(this.#archiveProblem === null ? [] : [this.#archiveProblem]),
         ...this.#modules.notes(),
@@ -201,10 +207,12 @@ export class Daemon {
 
   #up(plan: Plan | null, status: StatusDocument): void {
     this.#planned(plan, status)
+    // They ended while nobody told us.
+    for (const runId of this.#modules.missing(new Set(status.modules.flatMap(runIdsOf)))) this.#ended(runId)
     this.#witness?.linkUp()
     this.#verdicts.reset()
     this.#prober.linkUp()
-    this.#voices.linkUp()
+    this.#modules.linkUp()
     this.#archive.wake()
     if (status.modules.some(module => module.last_exit !== null)) void this.#recallFingerprints()
     this.#uptime.touch(status.modules.map(module => module.name))
@@ -213,7 +221,7 @@ export class Daemon {
 
   #planned(plan: Plan | null, status: StatusDocument): void {
     this.#plan = plan
-    if (plan) for (const part of [this.#prober, this.#voices, this.#modules]) part.setPlan(plan)
+    if (plan) for (const part of [this.#prober, this.#modules]) part.setPlan(plan)
     this.#learnSecrets(plan)
     const names = new Set(status.modules.map(module => module.name))
     this.#view.replace({ ...status, modules: status.modules.map(module => this.#shown(module)) })
@@ -229,7 +237,7 @@ export class Daemon {
   }
 
   #observe(module: ModuleView): void {
-    for (const part of [this.#prober, this.#modules, this.#voices]) part.observe(module)
+    for (const part of [this.#prober, this.#modules]) part.observe(module)
   }
 
   #learnSecrets(plan: Plan | null): void {
@@ -268,19 +276,21 @@ export class Daemon {
   #happened(event: FleetEvent): void {
     this.#book.note(event)
     if (event.kind === 'exited' && event.run_id !== null) {
-      this.#archive.note({
-        runId: event.run_id,
-        resources: this.#sampler.history(event.run_id),
-        heartbeat: this.#voices.forget(event.run_id),
-      })
-      this.#verdicts.forget(event.run_id)
+      this.#ended(event.run_id)
       this.#witness?.confirmed(event.run_id)
-      this.#places.forget(event.run_id)
     }
     this.#archive.wake()
     if (event.module !== null && this.#view.has(event.module)) this.#uptime.touch([event.module])
     const data = redactData(event.data, this.#redact) as FleetEvent['data']
     this.#stream.publish({ kind: 'event', value: { ...event, data } })
+  }
+
+  /** What was known of it goes to its dossier. */
+  #ended(runId: string): void {
+    const resources = this.#sampler.history(runId)
+    this.#archive.note({ runId, resources, ...this.#modules.forget(runId) })
+    this.#verdicts.forget(runId)
+    this.#places.forget(runId)
   }
 
   /** Every live run is held as evidence and sampled. */
@@ -302,7 +312,7 @@ export class Daemon {
   #down(): void {
     this.#view.keeperGone()
     this.#prober.linkDown()
-    this.#voices.linkDown()
+    this.#modules.linkDown()
     this.#witness?.linkDown()
     this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
     if (!this.#closed) this.#options.say('the keeper is away')
@@ -312,10 +322,7 @@ export class Daemon {
     for (const exit of exits) this.#book.learn(exit.runId, exit.fingerprint)
     const names = new Set(exits.map(exit => exit.module).filter(name => this.#view.has(name)))
     this.#uptime.touch(names)
-    for (const name of names) {
-      const module = this.#view.module(name)
-      if (module) this.#stream.publish({ kind: 'module', value: module })
-    }
+    for (const name of names) this.#publish(name)
   }
 
   async #recallFingerprints(): Promise<void> {
@@ -348,31 +355,15 @@ export class Daemon {
     if (keepMs !== undefined) this.#archive.retain(this.#options.clock.now().wallMs - keepMs)
   }
 
-  async #listen(): Promise<void> {
-    const { state, say } = this.#options
-    const failed = (error: unknown): void => say(`the API failed: ${(error as Error).stack ?? String(error)}`)
-    try {
-      this.#server = await serveApi(state.daemonSocket, () => this.#loadApi(failed), failed)
-      if (this.#closed) await this.#server.close()
-    } catch (error) {
-      failed(error)
-      if (!this.#closed) setTimeout(() => void this.#listen(), LISTEN_RETRY_MS).unref()
-    }
-  }
-
-  async #loadApi(failed: (error: unknown) => void): Promise<ApiService> {
-    const [{ makeApp }, { httpService }] = await Promise.all([
-      import('./api/app.ts'),
-      import('./api/http.ts'),
-    ])
-    return httpService(makeApp(this.#apiDeps(failed), ['localhost', 'mark']), failed)
-  }
-
   #apiDeps(failed: (error: unknown) => void): ApiDeps {
     const { state, clock, version } = this.#options
     return {
       fleet: () => this.#view.document(),
       module: name => this.#view.module(name),
+      said: runId => redactData(this.#modules.saidBy(runId), this.#redact) as SaidRecord | null,
+      hears: name => this.#modules.hears(name),
+      pause: (...order) => this.#modules.pause(...order),
+      resume: (...order) => this.#modules.resume(...order),
       keeperUp: () => this.#link.isUp,
       ask: ask => this.#link.ask(ask),
       archive: {

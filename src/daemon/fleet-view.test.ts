@@ -11,12 +11,17 @@ const VOICE: RunVoice = {
   degraded: null,
 }
 
-function shown(voice: RunVoice | null, over: Partial<ModuleView> = {}): ModuleView {
+function shown(
+  voice: RunVoice | null,
+  over: Partial<ModuleView> = {},
+  paused: string | null = null,
+): ModuleView {
   const view = new FleetView({
     resources: () => ({ cpuPercent: null, memoryBytes: null, diskBytes: null, fds: null }),
     fingerprint: () => null,
     uptimePercent: () => null,
     voice: () => voice,
+    paused: () => paused,
     degraded: () => [],
     nowMs: () => 0,
   })
@@ -48,4 +53,12 @@ test('stale is shown over healthy and never over unhealthy, and the keeper has t
 
 test('nothing that a run said outlives it', () => {
   assert.deepEqual(facts(shown(VOICE, { pid: null })), ['healthy', '', null, null])
+})
+
+test('who paused it is shown beside what is amiss, and of a module without a process nothing is', () => {
+  const by = 'paused by ann: a look'
+  assert.equal(shown(VOICE, {}, by).reason, by)
+  assert.equal(shown(null, {}, by).reason, by)
+  assert.equal(shown({ ...VOICE, degraded: 'slow' }, {}, by).reason, `degraded: slow; ${by}`)
+  assert.equal(shown(VOICE, { pid: null }, by).reason, '')
 })

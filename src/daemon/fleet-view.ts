@@ -16,6 +16,8 @@ export interface Additions {
   uptimePercent(module: string): number | null
   /** What the run said of itself; null: nothing yet. */
   voice(runId: string): RunVoice | null
+  /** Who paused it and why; null: nobody. */
+  paused(module: string): string | null
   degraded(): readonly string[]
   nowMs(): number
 }
@@ -118,9 +120,11 @@ export class FleetView {
    */
   #voice(view: ModuleView): Partial<ModuleView> {
     const voice = view.pid === null || view.run_id === null ? null : this.#additions.voice(view.run_id)
-    if (voice === null) return {}
+    const paused = view.pid === null ? null : this.#additions.paused(view.name)
+    if (voice === null) return paused === null || view.reason !== '' ? {} : { reason: paused }
     const stale = voice.health === 'stale' && view.health !== 'unhealthy' && view.state === 'ready'
-    const why = stale ? voice.reason : voice.degraded === null ? '' : `degraded: ${voice.degraded}`
+    const word = stale ? voice.reason : voice.degraded === null ? '' : `degraded: ${voice.degraded}`
+    const why = [word, paused ?? ''].filter(text => text !== '').join('; ')
     return {
       health: stale ? 'stale' : view.health,
       reason: view.reason === '' ? why : view.reason,

@@ -19,6 +19,7 @@ import { join } from 'node:path'
 import { MarkError } from '../core/errors.ts'
 import { formatUtc } from '../core/time.ts'
 import { readRegularFile, syncDir, writeAll, writeAtomic } from './atomic-file.ts'
+import { isPaused } from './pause-files.ts'
 import { seal, unseal } from './sealed.ts'
 import { errnoOf, HostShortage, isShortage } from './shortage.ts'
 import type { StateDir } from './state-dir.ts'
@@ -149,8 +150,8 @@ export function removeLatch(state: StateDir, id: string): void {
 }
 
 /**
- * halt/<module>: what a module reads when no MARK process is alive. null removes it. `owner`: only where it
- * is to belong to somebody else than MARK.
+ * halt/<module>: what a module reads when no MARK process is alive. null removes it, unless somebody paused
+ * the module. `owner`: only where it is to belong to somebody else than MARK.
  */
 export function haltFile(
   state: StateDir,
@@ -159,6 +160,7 @@ export function haltFile(
   owner?: { readonly uid: number; readonly gid: number },
 ): void {
   const path = join(state.haltDir, module)
+  if (level === null && isPaused(state, module)) return haltFile(state, module, 'pause', owner)
   if (level === null) {
     rmSync(path, { force: true, recursive: true })
     return

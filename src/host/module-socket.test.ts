@@ -23,6 +23,7 @@ interface Bench {
   readonly path: string
   readonly connections: ModuleConnection[]
   turnedAway: number
+  isOwn: boolean
   reach(): Promise<Socket>
   until(what: string, found: () => boolean): Promise<void>
 }
@@ -34,6 +35,7 @@ async function serving(work: (bench: Bench) => Promise<void>): Promise<void> {
     path: join(dir, 'mark.sock'),
     connections: [],
     turnedAway: 0,
+    isOwn: false,
     reach: () =>
       new Promise((resolve, reject) => {
         const socket = connect(bench.path, () => resolve(socket))
@@ -54,6 +56,7 @@ async function serving(work: (bench: Bench) => Promise<void>): Promise<void> {
     lineMaxBytes: LINE,
     libc: libc as Libc,
     nowMs: () => performance.now(),
+    isOwn: () => bench.isOwn,
     onConnection: connection => bench.connections.push(connection),
     onTurnedAway: () => {
       bench.turnedAway++
@@ -117,6 +120,11 @@ test('more connections than allowed, at a time and a second, are closed at once'
     for (let n = 0; n < CONNECTIONS_MAX + 2; n++) await bench.reach()
     await bench.until('two are turned away', () => bench.turnedAway === 2)
     assert.equal(bench.connections.length, CONNECTIONS_MAX)
+    bench.isOwn = true
+    await bench.reach()
+    await bench.until('strangers take no place of the module itself', () => {
+      return bench.connections.length === CONNECTIONS_MAX + 1
+    })
   })
   await serving(async bench => {
     for (let n = 0; n < ACCEPTS_A_SECOND + 5; n++) {
@@ -173,6 +181,7 @@ test('what lies in its place goes, but a link is not followed', { skip }, async 
     lineMaxBytes: LINE,
     libc: libc as Libc,
     nowMs: () => 0,
+    isOwn: () => false,
     onConnection: none,
     onTurnedAway: none,
   })

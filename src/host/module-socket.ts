@@ -29,6 +29,8 @@ export interface ModuleSocketOptions {
   readonly lineMaxBytes: number
   readonly libc: Pick<Libc, 'peer'>
   readonly nowMs: () => number
+  /** The module's main process: strangers take none of its places. */
+  readonly isOwn: (pid: number) => boolean
   readonly onConnection: (connection: ModuleConnection) => void
   /** Closed at once: too many at a time, or in a second. */
   readonly onTurnedAway: () => void
@@ -48,25 +50,18 @@ const END_MS = 1000
 export async function listenModule(options: ModuleSocketOptions): Promise<{ close(): void }> {
   // bind() itself would say EACCES.
   lstatSync(dirname(options.path))
-  const open = new Set<Socket>()
-  let accepts = 0
-  let sinceMs = Number.NEGATIVE_INFINITY
+  const own = new Door()
+  const others = new Door()
   const server = createServer({ pauseOnConnect: true }, socket => {
     // Errors end in `close`; without a listener they would end the process.
     socket.on('error', () => socket.destroy())
-    const nowMs = options.nowMs()
-    if (nowMs - sinceMs >= SECOND_MS) {
-      sinceMs = nowMs
-      accepts = 0
-    }
-    if (++accepts > ACCEPTS_A_SECOND || open.size >= CONNECTIONS_MAX) {
+    const peer = peerOf(socket, options.libc)
+    const door = peer !== null && options.isOwn(peer.pid) ? own : others
+    if (door.admits(socket, options.nowMs())) options.onConnection(connectionOf(socket, peer, options))
+    else {
       socket.destroy()
       options.onTurnedAway()
-      return
     }
-    open.add(socket)
-    socket.once('close', () => open.delete(socket))
-    options.onConnection(connectionOf(socket, options))
   })
   await listen(server, options.path)
   // A listener that fails later stays in place: the next plan or start makes it anew.
@@ -80,15 +75,45 @@ export async function listenModule(options: ModuleSocketOptions): Promise<{ clos
   return {
     close() {
       server.close()
-      for (const socket of open) socket.destroy()
+      for (const door of [own, others]) door.close()
     },
   }
 }
 
-function connectionOf(socket: Socket, { libc, lineMaxBytes, nowMs }: ModuleSocketOptions): ModuleConnection {
+/** Lets in so many at a time, and so many a second. */
+class Door {
+  readonly #open = new Set<Socket>()
+  #accepts = 0
+  #sinceMs = Number.NEGATIVE_INFINITY
+
+  admits(socket: Socket, nowMs: number): boolean {
+    if (nowMs - this.#sinceMs >= SECOND_MS) {
+      this.#sinceMs = nowMs
+      this.#accepts = 0
+    }
+    if (++this.#accepts > ACCEPTS_A_SECOND || this.#open.size >= CONNECTIONS_MAX) return false
+    this.#open.add(socket)
+    socket.once('close', () => this.#open.delete(socket))
+    return true
+  }
+
+  close(): void {
+    for (const socket of this.#open) socket.destroy()
+  }
+}
+
+function peerOf(socket: Socket, libc: ModuleSocketOptions['libc']): Peer | null {
   const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd
+  return typeof fd === 'number' && fd >= 0 ? libc.peer(fd) : null
+}
+
+function connectionOf(
+  socket: Socket,
+  peer: Peer | null,
+  { lineMaxBytes, nowMs }: ModuleSocketOptions,
+): ModuleConnection {
   return {
-    peer: typeof fd === 'number' && fd >= 0 ? libc.peer(fd) : null,
+    peer,
     write(line) {
       if (socket.destroyed || !socket.writable) return
       socket.write(line)

@@ -16,6 +16,7 @@ export interface StateDir {
   readonly killLock: string
   readonly killFile: string
   readonly haltDir: string
+  readonly pauseDir: string
   readonly archive: string
   readonly audit: string
   readonly logs: string
@@ -46,6 +47,7 @@ export function stateDirAt(dir: string, socketDir: string): StateDir {
     killLock: at('kill.lock'),
     killFile: at('KILL'),
     haltDir: at('halt'),
+    pauseDir: at('paused'),
     archive: at('archive.db'),
     audit: at('audit.jsonl'),
     logs: at('logs'),

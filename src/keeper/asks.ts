@@ -43,12 +43,11 @@ export function answerAsk(engine: Engine, ask: Verb): unknown {
     case 'release':
       return release(engine, ask)
     case 'archived':
-      engine.world.store.archived(ask.seq)
-      return {}
+      return engine.world.store.archived(ask.seq) ?? {}
+    case 'note':
+      return engine.note(ask.kind, ask.module, ask.run_id, ask.data) ?? {}
     case 'probed':
       return probed(engine, ask)
-    case 'noted':
-      return noted(engine, ask)
   }
 }
 
@@ -168,15 +167,9 @@ function hurry(engine: Engine, modules?: readonly string[]): unknown {
 function probed(engine: Engine, ask: Extract<Verb, { ask: 'probed' }>): unknown {
   const name = engine.childOfRun(ask.run_id)
   if (name === null || moduleName(name) !== moduleName(ask.module)) return { stale: true }
-  const { found, reason } = ask
+  const { found, reason, move } = ask
   if (found === 'ready') engine.feed(name, { kind: 'ready', by: reason })
   else if (found === 'unready') engine.feed(name, { kind: 'unready', reason })
-  else engine.feed(name, { kind: 'health', health: found, reason })
+  else engine.feed(name, { kind: 'health', health: found, reason, move })
   return {}
-}
-
-function noted(engine: Engine, { run_id, kind, data }: Extract<Verb, { ask: 'noted' }>): unknown {
-  const name = engine.childOfRun(run_id)
-  if (name !== null) engine.note(kind, moduleName(name), run_id, data)
-  return { stale: name === null }
 }

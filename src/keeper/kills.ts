@@ -63,23 +63,17 @@ export function completeKills(engine: Engine): void {
     )
     if (latch.level !== 'pause' && covered.some(isLive)) continue
     engine.settledKills.add(latch.id)
-    const verified =
-      latch.level === 'halt' &&
-      covered.every(
-        child =>
-          child.spec.stop.before !== null &&
-          child.spec.stop.verify !== null &&
-          !child.reason.includes('unverified'),
-      )
-    const note = verified
-      ? 'stopped, verified'
-      : latch.level === 'pause'
-        ? 'KILL INCOMPLETE: modules cannot be told to pause'
-        : 'stopped, orders unverified'
+    const verified = latch.level === 'halt' && covered.every(isVerified)
+    const stopped = verified ? 'stopped, verified' : 'stopped, orders unverified'
+    const note = latch.level === 'pause' ? 'halt files written' : stopped
     engine.world.latches.complete(latch.id, verified, note)
     engine.note('kill_complete', null, null, { id: latch.id, note, complete: verified })
     engine.readLatches()
   }
+}
+
+function isVerified({ spec: { stop }, reason }: Child): boolean {
+  return stop.before !== null && stop.verify !== null && !reason.includes('unverified')
 }
 
 export function release(engine: Engine, ask: Extract<Ask, { ask: 'release' }>): unknown {

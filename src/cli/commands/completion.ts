@@ -40,6 +40,8 @@ const TAKES_MODULES: ReadonlySet<string> = new Set([
   'reload',
   'hold',
   'unhold',
+  'pause',
+  'resume',
   'logs',
   'describe',
   'show',

@@ -2,10 +2,10 @@
  * `mark describe M`: all about one module: how it is, how it is declared, how it last ended. Names of
  * variables and secrets, never a value.
  */
-import type { DossierRecord, ExitRecord } from '../../contract/api.ts'
+import type { DossierRecord, ExitRecord, ModuleRecord, SaidRecord } from '../../contract/api.ts'
 import { MarkError } from '../../core/errors.ts'
 import { describeExit } from '../../core/exit.ts'
-import type { ModuleSpec, Plan } from '../../core/plan.ts'
+import type { LadderSpec, ModuleSpec, Plan } from '../../core/plan.ts'
 import { resolveTargets } from '../../core/targets.ts'
 import { formatDuration } from '../../core/time.ts'
 import type { ModuleView } from '../../core/view.ts'
@@ -14,6 +14,7 @@ import { askDaemon } from '../../host/daemon-client.ts'
 import type { CliContext } from '../context.ts'
 import { askFleet } from '../fleet.ts'
 import { paintHealth, paintState } from '../paint.ts'
+import { heartbeatText, saidRows } from '../said-rows.ts'
 import { bytes, pad, percent, span } from '../table.ts'
 import { visible, visibleCell } from '../visible.ts'
 
@@ -31,10 +32,12 @@ export async function describe(context: CliContext, word: string): Promise<numbe
   }
   const spec = plan?.modules.find(candidate => candidate.name === name) ?? null
   const exits = await exitsOf(state.daemonSocket, view.name)
+  const said = await saidBy(state.daemonSocket, view.name)
   const last = exits?.[0]
   const dossier = last ? await dossierOf(state.daemonSocket, last.run_id) : null
-  if (context.options.json) context.json({ module: view, config: spec && shownSpec(spec), exits, dossier })
-  else print(context, view, spec, exits, dossier)
+  if (context.options.json)
+    context.json({ module: view, said, config: spec && shownSpec(spec), exits, dossier })
+  else print(context, { view, said, spec, exits, dossier })
   return 0
 }
 
@@ -43,6 +46,12 @@ async function exitsOf(socket: string, name: string): Promise<ExitRecord[] | nul
     exits?: ExitRecord[]
   } | null
   return page?.exits ?? null
+}
+
+/** null: nothing, or no daemon is there to know. */
+async function saidBy(socket: string, name: string): Promise<SaidRecord | null> {
+  const record = (await askDaemon(socket, `/api/v1/modules/${name}`, DAEMON_MS)) as ModuleRecord | null
+  return record?.said ?? null
 }
 
 async function dossierOf(socket: string, runId: string): Promise<DossierRecord | null> {
@@ -57,13 +66,15 @@ function shownSpec(spec: ModuleSpec) {
   return { ...spec, environment: Object.keys(spec.environment).sort() }
 }
 
-function print(
-  context: CliContext,
-  view: ModuleView,
-  spec: ModuleSpec | null,
-  exits: readonly ExitRecord[] | null,
-  dossier: DossierRecord | null,
-): void {
+interface Known {
+  readonly view: ModuleView
+  readonly said: SaidRecord | null
+  readonly spec: ModuleSpec | null
+  readonly exits: readonly ExitRecord[] | null
+  readonly dossier: DossierRecord | null
+}
+
+function print(context: CliContext, { view, said, spec, exits, dossier }: Known): void {
   const show = (rows: readonly (readonly [string, string | null])[]): void => {
     for (const [title, value] of rows)
       if (value !== null) context.out(`  ${context.paint('dim', pad(title, 14))} ${value}`)
@@ -74,6 +85,10 @@ function print(
     ),
   )
   show(runRows(view, context))
+  if (said) {
+    context.out(context.paint('bold', 'says'))
+    show(saidRows(said))
+  }
   if (spec) {
     context.out(context.paint('bold', 'declared'))
     show(specRows(spec))
@@ -94,6 +109,8 @@ function printDossier(context: CliContext, dossier: DossierRecord): void {
   context.out(context.paint('bold', traceback ? `traceback${count}` : `last lines${count}`))
   if (traceback === null && dossier.lines.length === 0) context.out('  it wrote nothing')
   for (const line of traceback ?? dossier.lines.slice(-10)) context.out(`  ${visible(line)}`)
+  const heartbeat = heartbeatText(dossier.heartbeat)
+  if (heartbeat !== null) context.out(`  ${context.paint('dim', 'last heartbeat')}  ${heartbeat}`)
 }
 
 type Row = readonly [string, string | null]
@@ -119,6 +136,16 @@ function runRows(view: ModuleView, context: CliContext): Row[] {
   ]
 }
 
+/** `alert at once, pause after 30s`; null: no heartbeat is judged. */
+function ladderText(ladder: LadderSpec | undefined): string | null {
+  if (ladder === undefined) return null
+  const { pauseMs, recoverMs, restartMs } = ladder
+  const rungs = Object.entries({ pause: pauseMs, recover: recoverMs, restart: restartMs })
+    .filter((rung): rung is [string, number] => rung[1] !== null)
+    .map(([name, ms]) => `${name} after ${formatDuration(ms)}`)
+  return ['alert at once', ...rungs].join(', ')
+}
+
 function specRows(spec: ModuleSpec): Row[] {
   const { restart, stop } = spec
   const { probe, intervalMs, action } = spec.health ?? { probe: null, intervalMs: 0, action: '' }
@@ -139,6 +166,7 @@ function specRows(spec: ModuleSpec): Row[] {
       spec.ready.kind === 'delay' ? `after ${formatDuration(spec.ready.delayMs)}` : `by ${spec.ready.kind}`,
     ],
     ['health probe', health],
+    ['when stale', ladderText(spec.heartbeat?.ladder)],
     ['restart', `${restart.policy}, ${delays}, at most ${budget}, then ${restart.whenSpent}`],
     ['stop', `${stop.signal}, then SIGKILL after ${formatDuration(stop.graceMs)}`],
     ['lock', spec.lock],

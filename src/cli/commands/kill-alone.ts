@@ -18,6 +18,7 @@ import { killSurvivors, survivors } from '../../host/process-tree.ts'
 import type { StateDir } from '../../host/state-dir.ts'
 import type { CliContext } from '../context.ts'
 import { everyLiveRun, liveRuns } from '../disk.ts'
+import { hearingOf, pauseNote, toldLine } from '../pause-hearing.ts'
 import { visible } from '../visible.ts'
 
 export interface Kill {
@@ -54,7 +55,7 @@ export async function killAlone(
   writeHaltFiles(state, plan, order)
   const verdict =
     order.level === 'pause'
-      ? pauseVerdict(context, state, plan, order)
+      ? await pauseVerdict(context, state, plan, order)
       : await stopScope(context, state, plan, order)
   writeLatch(state, { ...record, note: verdict.note })
   prepareSpare(state)
@@ -86,10 +87,17 @@ function inScope(state: StateDir, plan: Plan | null, order: Kill): LiveRun[] {
   return liveRuns(state).filter(run => covers(order.scope, run.module, plan))
 }
 
-function pauseVerdict(context: CliContext, state: StateDir, plan: Plan | null, order: Kill): Verdict {
+/** Without the keeper the daemon hears of no kill: who reads its halt file is told by that. */
+async function pauseVerdict(
+  context: CliContext,
+  state: StateDir,
+  plan: Plan | null,
+  order: Kill,
+): Promise<Verdict> {
   const names = inScope(state, plan, order).map(run => run.module)
-  context.out(`told to pause: ${names.join(', ') || 'nothing runs in scope'} (halt files written).`)
-  return { note: 'KILL INCOMPLETE: modules cannot be told to pause', status: 1 }
+  const hearing = await hearingOf(state.daemonSocket, names)
+  context.out(toldLine(hearing))
+  return { note: pauseNote(hearing), status: hearing.deaf.length > 0 ? 1 : 0 }
 }
 
 async function stopScope(

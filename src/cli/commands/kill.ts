@@ -19,6 +19,7 @@ import { ulid } from '../../host/ulid.ts'
 import type { CliContext } from '../context.ts'
 import { liveRuns } from '../disk.ts'
 import { Follow } from '../follow.ts'
+import { hearingOf, pauseNote, toldLine } from '../pause-hearing.ts'
 import { visible } from '../visible.ts'
 import { type Kill, killAlone, latchedLine } from './kill-alone.ts'
 
@@ -134,15 +135,17 @@ async function watchKill(context: CliContext, given: Accepted): Promise<number |
     [...follow.views.values()]
       .filter(view => view.pid !== null && covers(order.scope, view.name, plan))
       .map(view => view.name)
-  const names = ran.join(', ')
+  let note: string
   if (order.level === 'pause') {
-    context.out(`told to pause: ${names || 'nothing runs in scope'} (halt files written).`)
+    const hearing = await hearingOf(context.stateDir().daemonSocket, ran)
+    context.out(toldLine(hearing))
+    note = pauseNote(hearing)
   } else {
-    context.out(ran.length > 0 ? `stopping: ${names}.` : 'stopping: nothing in scope ran.')
+    context.out(ran.length > 0 ? `stopping: ${ran.join(', ')}.` : 'stopping: nothing in scope ran.')
     const how = await follow.until(() => live().length === 0, given.timeoutMs)
     if (how !== 'met') return null
+    note = await settledNote(follow, order)
   }
-  const note = await settledNote(follow, order)
   context.out(`${note}; \`mark kill release ${order.id} --reason ...\` ends it.`)
   return note.startsWith('KILL INCOMPLETE') ? 1 : 0
 }
@@ -158,15 +161,9 @@ async function settledNote(follow: Follow, order: Kill): Promise<string> {
       note = event.data.note
   })
   await follow.refresh().catch(() => {})
-  await follow.until(
-    () => entry()?.complete === true || note !== null,
-    order.level === 'pause' ? 500 : VERDICT_MS,
-  )
+  await follow.until(() => entry()?.complete === true || note !== null, VERDICT_MS)
   if (entry()?.complete === true) return 'complete: stopped and verified'
-  if (note !== null) return note
-  return order.level === 'pause'
-    ? 'KILL INCOMPLETE: modules cannot be told to pause'
-    : 'stopped, orders unverified'
+  return note ?? 'stopped, orders unverified'
 }
 
 /** Owner of the state directory, root, or group `mark`. */

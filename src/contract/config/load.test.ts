@@ -15,7 +15,12 @@ describe('the plan', () => {
     assert.deepEqual(spec.ready, { kind: 'delay', delayMs: 1000 })
     assert.equal(spec.health, null)
     assert.equal(spec.watchdogMs, 15_000)
-    assert.deepEqual(spec.heartbeat, { timeoutMs: 15_000, maxDataAgeMs: null, expectState: null })
+    assert.deepEqual(spec.heartbeat, {
+      timeoutMs: 15_000,
+      maxDataAgeMs: null,
+      expectState: null,
+      ladder: { pauseMs: null, recoverMs: null, restartMs: null },
+    })
     assert.deepEqual(spec.restart, {
       policy: 'always',
       delayMs: 3000,
@@ -122,9 +127,17 @@ describe('the plan', () => {
 
   test('takes what is expected of heartbeats, and knows the states that can be', () => {
     const asked = only(vida('heartbeat: { timeout: 5s, max_data_age: 1m, expect_state: trading }'))
-    assert.deepEqual(asked.heartbeat, { timeoutMs: 5000, maxDataAgeMs: 60_000, expectState: 'trading' })
+    const { ladder: _off, ...rest } = asked.heartbeat ?? {}
+    assert.deepEqual(rest, { timeoutMs: 5000, maxDataAgeMs: 60_000, expectState: 'trading' })
     assert.equal(only(vida('heartbeat: off')).heartbeat, null)
     assert.match(problem(vida('heartbeat: { expect_state: tradin }')).message, /catching_up/)
+  })
+
+  test('takes the ladder of stale modules rung by rung, and a recovery only where there is one', () => {
+    const asked = only(vida('heartbeat: { ladder: { pause: 30s, restart: 5m } }'))
+    assert.deepEqual(asked.heartbeat?.ladder, { pauseMs: 30_000, recoverMs: null, restartMs: 300_000 })
+    const without = problem(vida('heartbeat: { ladder: { recover: 2m } }'))
+    assert.match(without.message, /there is no `recover:`/)
   })
 
   test('says which sections it checked though nothing acts on them', () => {

@@ -79,6 +79,10 @@ function watchedBy(scope: Scope, at: Path, input: ModuleInput, workingDir: strin
     const message = '`recover` is asked for, but there is no `recover:`'
     problemAt(scope, [...at, 'health', 'action'], message, 'add `recover: { command: [...] }`')
   }
+  if (heartbeat !== 'off' && heartbeat.ladder.recover !== 'off' && !asked) {
+    const message = '`recover` is asked for, but there is no `recover:`'
+    problemAt(scope, [...at, 'heartbeat', 'ladder', 'recover'], message, 'add `recover: { command: [...] }`')
+  }
   return {
     health,
     watchdogMs: heartbeat === 'off' ? null : heartbeat.timeout,
@@ -90,8 +94,18 @@ function watchedBy(scope: Scope, at: Path, input: ModuleInput, workingDir: strin
 
 function heartbeatOf(input: ModuleInput['heartbeat']): ModuleSpec['heartbeat'] {
   if (input === 'off') return null
-  const { timeout, max_data_age, expect_state } = input
-  return { timeoutMs: timeout, maxDataAgeMs: max_data_age ?? null, expectState: expect_state ?? null }
+  const { timeout, max_data_age, expect_state, ladder } = input
+  const after = (rung: number | 'off'): number | null => (rung === 'off' ? null : rung)
+  return {
+    timeoutMs: timeout,
+    maxDataAgeMs: max_data_age ?? null,
+    expectState: expect_state ?? null,
+    ladder: {
+      pauseMs: after(ladder.pause),
+      recoverMs: after(ladder.recover),
+      restartMs: after(ladder.restart),
+    },
+  }
 }
 
 function checkHost(scope: Scope, at: Path, input: ModuleInput): void {

@@ -55,6 +55,27 @@ const health = part
     'The question that tells whether it is healthy. Without it: WATCHDOG, else only that it is alive.',
   )
 
+const rung = (what: string) =>
+  part
+    .expecting(z.union([part.positiveDuration, z.literal('off')]), 'a duration such as 2m, or off')
+    .default('off')
+    .describe(what)
+
+const ladder = part
+  .expecting(
+    z.strictObject({
+      pause: rung('When it is told on MARK_SOCKET to pause; resumed when it is fresh again.'),
+      recover: rung('When `recover:` is run; what comes of it ends no run.'),
+      restart: rung('When it is restarted, within its restart budget.'),
+    }),
+    'a map such as { pause: 30s, recover: 2m, restart: 5m }',
+  )
+  .describe(
+    'What is done with a module that goes on being stale, each so long after it turned so. The event ' +
+      '`stale` and an alert come at once in any case; all else is off unless asked for, because to pause ' +
+      'or restart a trading bot is for its operator to choose.',
+  )
+
 const heartbeat = part
   .expecting(
     z.union([
@@ -69,6 +90,7 @@ const heartbeat = part
           .choice(TRADING_STATES)
           .optional()
           .describe('The state its heartbeat must report, else it is stale.'),
+        ladder: ladder.prefault({}),
       }),
       z.literal('off'),
     ]),

@@ -23,6 +23,7 @@ const event = (seq: number): FleetEvent => {
 function bench(more: Partial<ApiDeps> = {}) {
   const asks: Ask[] = []
   const failures: unknown[] = []
+  const pauses: string[] = []
   const vida = { name: 'vida', state: 'ready' } as ModuleView
   const stream = new StreamHub({
     snapshot: () => ({ fleet: 'sipa' }),
@@ -33,6 +34,13 @@ function bench(more: Partial<ApiDeps> = {}) {
     {
       fleet: () => ({ fleet: 'sipa', modules: [vida] }) as unknown as StatusDocument,
       module: name => (name === 'vida' ? vida : null),
+      said: () => null,
+      hears: () => true,
+      pause: (module, by, reason) => pauses.push(`pause ${module} ${by} ${reason}`),
+      resume: (module, by, reason) => {
+        pauses.push(`resume ${module} ${by} ${reason}`)
+        return { resumed: true, halt: null }
+      },
       keeperUp: () => true,
       ask: async ask => {
         asks.push(ask)
@@ -64,7 +72,7 @@ function bench(more: Partial<ApiDeps> = {}) {
     const init = { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) }
     return ask(path, init, { 'content-type': 'application/json', ...headers })
   }
-  return { ask, post, asks, failures, stream }
+  return { ask, post, asks, failures, pauses, stream }
 }
 
 async function problemOf(response: Response): Promise<{ status: number; code: string; detail: string }> {
@@ -319,4 +327,13 @@ test('a client that does not read is dropped at 1 MB, and nobody else', async ()
   stream.publish({ kind: 'event', value: event(9) })
   assert.match(await readUntil(live, /J:9/), /snapshot/)
   void slow
+})
+
+test('pause and resume go to who tells modules, with who asked and why', async () => {
+  const { post, pauses } = bench()
+  assert.equal((await post('/api/v1/modules/vida/pause', { reason: 'a look', by: 'ann' })).status, 202)
+  const resumed = await post('/api/v1/modules/vida/resume')
+  assert.deepEqual(await resumed.json(), { resumed: true, halt: null })
+  assert.deepEqual(pauses, ['pause vida ann a look', 'resume vida api null'])
+  assert.equal((await post('/api/v1/modules/roko/pause')).status, 404)
 })

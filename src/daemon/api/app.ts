@@ -4,6 +4,7 @@
  * are the server's.
  */
 import { type Context, Hono } from 'hono'
+import type { ModuleRecord } from '../../contract/api.ts'
 import { MarkError } from '../../core/errors.ts'
 import type { ApiDeps } from './deps.ts'
 import { Idempotency } from './idempotency.ts'
@@ -66,7 +67,13 @@ function reads(app: Hono, deps: ApiDeps): void {
   })
   app.get('/api/v1/modules/:module', context => {
     queryOf(context, [])
-    return context.json(moduleOf(context, deps))
+    const view = moduleOf(context, deps)
+    const record: ModuleRecord = {
+      ...view,
+      said: view.run_id === null ? null : deps.said(view.run_id),
+      hears: deps.hears(view.name),
+    }
+    return context.json(record)
   })
   app.get('/api/v1/modules/:module/logs', context => {
     const query = queryOf(context, ['n', 'since', 'level', 'grep', 'cursor'])
@@ -150,6 +157,15 @@ function commands(app: Hono, deps: ApiDeps): void {
       const modules = [nameOf(context.req.param('module') ?? '')]
       const reason = textField(body.reason, 'reason', 500)
       return context.json(await deps.ask({ ask, modules, by: BY, reason }), 202)
+    })
+  }
+  for (const verb of ['pause', 'resume'] as const) {
+    post(`/api/v1/modules/:module/${verb}`, async context => {
+      queryOf(context, [])
+      const body = await bodyOf(context, ['reason', 'by'])
+      const { name } = moduleOf(context, deps)
+      const reason = textField(body.reason, 'reason', 500)
+      return context.json(deps[verb](name, textField(body.by, 'by', 64) ?? BY, reason) ?? {}, 202)
     })
   }
   post('/api/v1/kill', async context => {

@@ -1,7 +1,14 @@
 /**
  * What the API needs from the rest of the daemon: small interfaces that main.ts fills. Types only.
  */
-import type { DossierRecord, EventPage, EventQuery, ExitQuery, ExitRecord } from '../../contract/api.ts'
+import type {
+  DossierRecord,
+  EventPage,
+  EventQuery,
+  ExitQuery,
+  ExitRecord,
+  SaidRecord,
+} from '../../contract/api.ts'
 import type { Ask } from '../../contract/keeper.ts'
 import type { ModuleView, StatusDocument } from '../../core/view.ts'
 import type { LogLine } from '../../core/log-line.ts'
@@ -11,6 +18,17 @@ export interface ApiDeps {
   /** null before the keeper was ever heard. */
   readonly fleet: () => StatusDocument | null
   readonly module: (name: string) => ModuleView | null
+  /** What a run said of itself; null: nothing. */
+  readonly said: (runId: string) => SaidRecord | null
+  readonly hears: (module: string) => boolean
+  /** Throws MARK_REFUSED for who cannot hear it. */
+  readonly pause: (module: string, by: string, reason: string | null) => void
+  /** `halt`: what the kill switch still says. */
+  readonly resume: (
+    module: string,
+    by: string,
+    reason: string | null,
+  ) => { readonly resumed: boolean; readonly halt: string | null }
   readonly keeperUp: () => boolean
   /** Rejects with what the keeper says, or MARK_NOT_RUNNING. */
   readonly ask: (ask: Ask) => Promise<unknown>

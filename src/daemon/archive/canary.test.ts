@@ -79,7 +79,12 @@ test('no secret of output, events, reasons, hooks or notes is in the archive or 
   }
   const client = new ArchiveClient(setup, hearing)
   try {
-    client.note({ runId: RUN, resources: { note: KNOWN }, heartbeat: { version: KNOWN, apiKey: BARE } })
+    client.note({
+      runId: RUN,
+      resources: { note: KNOWN },
+      heartbeat: { version: KNOWN, apiKey: BARE },
+      crash: { error: { message: KNOWN }, traceback: KNOWN },
+    })
     client.wake()
     await assert.rejects(client.ask('exit', RUN), 'nothing is stored before the secrets are known')
     client.secrets([KNOWN])

@@ -74,7 +74,7 @@ test('an exit gets its dossier from the lines of that run alone', async () => {
       asked: false,
     }
     journal.append({ ...common, kind: 'exited', data: { ...how, uptime_s: 1, reason: 'exit 1', log_offset } })
-    client.note({ runId: common.run_id, resources: { samples: [] }, heartbeat: null })
+    client.note({ runId: common.run_id, resources: { samples: [] }, heartbeat: null, crash: null })
     client.wake()
     await until(() => exits.length === 1)
     const found = await client.ask('exit', common.run_id)

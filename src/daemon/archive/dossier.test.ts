@@ -103,3 +103,16 @@ test('a panic in a destructor does not hide the one that it came from', () => {
     'thread caused non-unwinding panic. aborting.\n'
   assert.equal(makeDossier(exit(null, 'SIGABRT'), output, redact).message, 'first')
 })
+
+test('what the SDK said had ended it is the traceback where the log has none, and only there', () => {
+  const crash = { error: { type: 'KeyError', message: 'fee' }, traceback: traceback(7, 'by socket') }
+  const silent = makeDossier(exit(1), 'starting\n', redact, crash)
+  assert.equal(silent.traceback, crash.traceback.trimEnd())
+  assert.deepEqual([silent.exceptionType, silent.message], ['ValueError', 'by socket'])
+  assert.deepEqual(silent.lines, ['starting'])
+  assert.equal(silent.fingerprint, makeDossier(exit(1), crash.traceback, redact).fingerprint)
+  const bare = makeDossier(exit(1), '', redact, { error: crash.error })
+  assert.deepEqual([bare.exceptionType, bare.message, bare.traceback], ['KeyError', 'fee', null])
+  assert.equal(makeDossier(exit(1), traceback(7, 'in the log'), redact, crash).message, 'in the log')
+  assert.equal(makeDossier(exit(null, 'SIGKILL'), '', redact, crash).exceptionType, null)
+})

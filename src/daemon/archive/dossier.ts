@@ -8,7 +8,7 @@ import type { Redactor } from '../../core/redact.ts'
 import { findTracebacks } from '../../core/traceback.ts'
 import { fingerprintText, lineTemplate } from '../../core/traceback-fingerprint.ts'
 import type { Traceback } from '../../core/traceback-shape.ts'
-import type { DossierDraft } from './draft.ts'
+import type { CrashNote, DossierDraft } from './draft.ts'
 
 export interface ExitFacts {
   readonly known: boolean
@@ -31,11 +31,20 @@ const MAX_LINES_AFTER = 50
 /** These come from outside: what the module logged last says nothing about why. */
 const FROM_OUTSIDE = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'])
 
-/** `output`: the end of the run's own output (and of no other run's), as text. */
-export function makeDossier(exit: ExitFacts, output: string, redact: Redactor): DossierDraft {
+/**
+ * `output`: the end of the run's own output (and of no other run's), as text. `crash`: what the SDK said had
+ * ended it, redacted; it counts where the output holds no traceback.
+ */
+export function makeDossier(
+  exit: ExitFacts,
+  output: string,
+  redact: Redactor,
+  crash: CrashNote | null = null,
+): DossierDraft {
   const all = redact(wholeLines(output)).split('\n').slice(-LINES_SEARCHED)
   if (all.at(-1) === '') all.pop()
   const one = fatal(exit, all)
+  if (one === null && crash !== null && !isFromOutside(exit)) return crashDossier(crash, all)
   return {
     fingerprint: fingerprintOf(exit, one, all),
     exceptionType: one?.type ?? null,
@@ -49,6 +58,28 @@ export function makeDossier(exit: ExitFacts, output: string, redact: Redactor): 
       : null,
     lines: all.slice(-LINES_KEPT).map(clip),
   }
+}
+
+function crashDossier({ error, traceback }: CrashNote, all: readonly string[]): DossierDraft {
+  const told = (traceback ?? '').trimEnd().split('\n')
+  const one = findTracebacks(told).at(-1) ?? null
+  const type = one?.type ?? error.type ?? null
+  const message = one?.message ?? error.message ?? null
+  return {
+    fingerprint: one
+      ? hash(fingerprintText(one))
+      : hash(`crash\n${type ?? ''}\n${lineTemplate(message?.split('\n')[0] ?? '')}`),
+    exceptionType: type,
+    message: message?.slice(0, MESSAGE_MAX) ?? null,
+    rootCause: one?.rootCause ?? null,
+    frame: one?.frame ?? null,
+    traceback: traceback ? bothEnds(told).map(clip).join('\n') : null,
+    lines: all.slice(-LINES_KEPT).map(clip),
+  }
+}
+
+function isFromOutside(exit: ExitFacts): boolean {
+  return exit.signal !== null && FROM_OUTSIDE.has(exit.signal)
 }
 
 /** Output that was cut to its end begins inside a line, perhaps inside a secret: that piece goes. */
@@ -65,7 +96,7 @@ function bothEnds(lines: readonly string[]): readonly string[] {
 }
 
 function fatal(exit: ExitFacts, lines: readonly string[]): Traceback | null {
-  if (exit.signal !== null && FROM_OUTSIDE.has(exit.signal)) return null
+  if (isFromOutside(exit)) return null
   const found = findTracebacks(lines)
   const last = found.findLast(one => !isAftermath(one)) ?? found.at(-1)
   return last && lines.length - last.lastLine <= MAX_LINES_AFTER ? last : null
@@ -79,7 +110,7 @@ function isAftermath(one: Traceback): boolean {
 function fingerprintOf(exit: ExitFacts, one: Traceback | null, lines: readonly string[]): string {
   if (one) return hash(fingerprintText(one))
   const how = exit.known ? `${exit.code ?? ''}/${exit.signal ?? ''}/${exit.oom === true}` : 'unknown'
-  const silent = !exit.known || (exit.signal !== null && FROM_OUTSIDE.has(exit.signal))
+  const silent = !exit.known || isFromOutside(exit)
   const last = silent ? '' : lineTemplate(lines.findLast(line => line.trim() !== '') ?? '')
   return hash(`exit\n${how}\n${last}`)
 }

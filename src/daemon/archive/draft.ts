@@ -6,6 +6,13 @@ export interface RunNotes {
   readonly runId: string
   readonly resources: unknown
   readonly heartbeat: unknown
+  /** What its main process said had ended it; null: nothing. */
+  readonly crash: CrashNote | null
+}
+
+export interface CrashNote {
+  readonly error: { readonly type?: string; readonly message?: string }
+  readonly traceback?: string
 }
 
 /** A dossier as it is made from a run's last output, before it has an id. */

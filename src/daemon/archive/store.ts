@@ -5,7 +5,7 @@
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { FleetEvent } from '../../core/view.ts'
-import type { DossierDraft, RunNotes } from './draft.ts'
+import type { CrashNote, DossierDraft, RunNotes } from './draft.ts'
 import { migrate } from './schema.ts'
 
 export interface Cursor {
@@ -28,7 +28,7 @@ export interface Span {
 }
 
 /** Makes the dossier of an exit; null: this exit gets none. Must not throw. */
-export type DossierMaker = (event: FleetEvent, span: Span) => DossierDraft | null
+export type DossierMaker = (event: FleetEvent, span: Span, crash: CrashNote | null) => DossierDraft | null
 
 const BUSY_TIMEOUT_MS = 2000
 
@@ -89,9 +89,15 @@ export class Store {
   annotate(notes: RunNotes): boolean {
     const row = this.statement('SELECT dossier_id FROM exits WHERE run_id = ?').get(notes.runId)
     if (!row) return false
-    this.statement('UPDATE dossiers SET resources = ?, heartbeat = ? WHERE id = ?').run(
+    this.statement(
+      `UPDATE dossiers SET resources = ?, heartbeat = ?, traceback = coalesce(traceback, ?),
+         exception_type = coalesce(exception_type, ?), message = coalesce(message, ?) WHERE id = ?`,
+    ).run(
       json(notes.resources),
       json(notes.heartbeat),
+      notes.crash?.traceback ?? null,
+      notes.crash?.error.type ?? null,
+      notes.crash?.error.message ?? null,
       row.dossier_id as number | null,
     )
     return true
@@ -159,7 +165,8 @@ export class Store {
     const from = started
       ? integer((JSON.parse(started.data as string) as Record<string, unknown>).log_offset)
       : null
-    const draft = dossier(event, { module, from, to: integer(data.log_offset) })
+    const crash = notes.get(runId)?.crash ?? null
+    const draft = dossier(event, { module, from, to: integer(data.log_offset) }, crash)
     const dossierId = draft ? this.#putDossier(module, timeOf(event), draft, notes.get(runId)) : null
     this.statement(
       `INSERT INTO exits (run_id, module, at_ms, known, code, signal, core, oom, evidence, asked, uptime_s,

@@ -12,7 +12,7 @@ import { makeDossier, OUTPUT_MAX_BYTES } from './dossier.ts'
 import { Importer } from './importer.ts'
 import type { ArchiveReads, ArchiveSetup, FromArchive, ToArchive } from './protocol.ts'
 import * as queries from './queries.ts'
-import type { DossierDraft, RunNotes } from './draft.ts'
+import type { CrashNote, DossierDraft, RunNotes } from './draft.ts'
 import type { Span, Store } from './store.ts'
 
 const port = parentPort
@@ -45,7 +45,7 @@ function cleaned<T>(data: T): T {
 }
 
 /** An exit that was asked for and went well needs no dossier. */
-function dossierOf(event: FleetEvent, span: Span): DossierDraft | null {
+function dossierOf(event: FleetEvent, span: Span, crash: CrashNote | null): DossierDraft | null {
   const { known, code, signal, oom, asked } = event.data
   if (asked === true && (code === 0 || signal === 'SIGTERM' || signal === 'SIGINT')) return null
   const exit = {
@@ -54,7 +54,7 @@ function dossierOf(event: FleetEvent, span: Span): DossierDraft | null {
     signal: typeof signal === 'string' ? signal : null,
     oom: oom === true,
   }
-  return makeDossier(exit, outputOf(span), redact ?? redactor([]))
+  return makeDossier(exit, outputOf(span), redact ?? redactor([]), crash)
 }
 
 /**

@@ -26,7 +26,11 @@ interface Bench {
   run(script: string): Promise<{ pid: number; parent: ChildProcess }>
 }
 
-async function withWitness(work: (bench: Bench) => Promise<void>, calls = libc): Promise<void> {
+async function withWitness(
+  work: (bench: Bench) => Promise<void>,
+  calls = libc,
+  closingCode: (runId: string) => number | null = () => null,
+): Promise<void> {
   assert.ok(calls)
   const dir = mkdtempSync(join(tmpdir(), 'mark-witness-'))
   const state = stateDirAt(join(dir, '.mark'), dir)
@@ -37,6 +41,7 @@ async function withWitness(work: (bench: Bench) => Promise<void>, calls = libc):
     state,
     clock: systemClock,
     report: problem => problems.push(problem),
+    closingCode,
   })
   const parents: ChildProcess[] = []
   const run: Bench['run'] = script => {
@@ -169,6 +174,24 @@ test('below Linux 6.15 an exit that was reaped before it was read leaves nothing
     const evidence = readExitEvidence(state, 'RUN-OLD')
     if (evidence !== null) assert.deepEqual([evidence.exit.known, evidence.exit.code], [true, 37])
   }, oldLibc)
+})
+
+test('where the kernel tells nothing the closing record counts, before the keeper is answered', {
+  skip,
+}, async () => {
+  const said = (runId: string): number | null => (runId === 'RUN-SAID' ? 37 : null)
+  await withWitness(
+    async ({ state, witness, run }) => {
+      const { pid } = await run('sleep 0.2; exit 37')
+      witness.hold({ runId: 'RUN-SAID', pid })
+      await until(() => (gone(pid) ? true : null))
+      await witness.settle()
+      const evidence = await until(() => readExitEvidence(state, 'RUN-SAID'))
+      assert.deepEqual([evidence.exit.known, evidence.exit.code, evidence.exit.signal], [true, 37, null])
+    },
+    oldLibc,
+    said,
+  )
 })
 
 test('300 runs at once: every code is right', { skip }, async () => {

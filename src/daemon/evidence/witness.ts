@@ -1,8 +1,8 @@
 /**
  * Evidence of exits for the time when no keeper is there: a pidfd of every live run. When one fires, the exit
  * is read (the zombie first, then the pidfd once init has reaped it) and kept; it is written to
- * runs/<run_id>.exit only if the keeper could not have seen it. Never signals anything, never invents an
- * exit.
+ * runs/<run_id>.exit only if the keeper could not have seen it. Where the kernel tells nothing any more, the
+ * closing record of the run's main process counts. Never signals anything, never invents an exit.
  */
 import type { Exit } from '../../core/exit.ts'
 import { formatUtc } from '../../core/time.ts'
@@ -47,6 +47,7 @@ export class Witness {
   readonly #state: StateDir
   readonly #clock: Clock
   readonly #report: (problem: string) => void
+  readonly #closingCode: (runId: string, pid: number) => number | null
   readonly #held = new Map<string, Held>()
   #linkUp = false
   #settled: (() => void)[] = []
@@ -59,11 +60,14 @@ export class Witness {
     state: StateDir
     clock: Clock
     report: (problem: string) => void
+    /** What the run's main process said its exit code would be: only better than nothing. */
+    closingCode?: (runId: string, pid: number) => number | null
   }) {
     this.#libc = options.libc
     this.#state = options.state
     this.#clock = options.clock
     this.#report = options.report
+    this.#closingCode = options.closingCode ?? (() => null)
     this.#lookAgain()
   }
 
@@ -121,7 +125,10 @@ export class Witness {
   async settle(): Promise<void> {
     if (!this.#pending()) return
     await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, HELLO_WAIT_MS)
+      const timer = setTimeout(() => {
+        this.#believe()
+        resolve()
+      }, HELLO_WAIT_MS)
       this.#settled.push(() => {
         clearTimeout(timer)
         resolve()
@@ -182,12 +189,28 @@ export class Witness {
       this.#lookLater(held, attempt + 1, RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)])
       return
     }
+    held.exit ??= this.#closingOf(held)
     if (!this.#linkUp) this.#write(held)
     if (!this.#pending()) this.#wakeSettled()
   }
 
   #lookLater(held: Held, attempt: number, delayMs: number | undefined): void {
     held.retry = setTimeout(() => this.#look(held, attempt), delayMs).unref()
+  }
+
+  /** The keeper waits no longer: what is not known by now is what was said before. */
+  #believe(): void {
+    for (const held of this.#held.values()) {
+      if (held.firedMs === null || held.exit !== null) continue
+      held.exit = this.#closingOf(held)
+      this.#write(held)
+    }
+  }
+
+  #closingOf({ runId, pid }: Held): Exit | null {
+    const code = this.#closingCode(runId, pid)
+    if (code === null || code < 0 || code > 255) return null
+    return { known: true, code, signal: null, core: null, oom: null, evidence: 'closing' }
   }
 
   #read(held: Held): Exit | null {
@@ -203,7 +226,8 @@ export class Witness {
   #write(held: Held): void {
     if (held.exit === null || held.written) return
     const { runId, pid } = held
-    const exit: Exit = { ...held.exit, evidence: 'daemon' }
+    const evidence = held.exit.evidence === 'closing' ? 'closing' : 'daemon'
+    const exit: Exit = { ...held.exit, evidence }
     try {
       writeExitEvidence(this.#state, { run_id: runId, pid, exit, at: formatUtc(held.atMs) })
       held.written = true

@@ -11,6 +11,7 @@ import { systemClock } from '../../host/clock.ts'
 import { loadLibc } from '../../host/libc.ts'
 import { stateDirAt } from '../../host/state-dir.ts'
 import { ModuleServers } from './module-servers.ts'
+import { Pauses } from './pauses.ts'
 import { Voices } from './voices.ts'
 
 const libc = loadLibc()
@@ -69,11 +70,26 @@ async function serving(
   const dir = mkdtempSync(join(tmpdir(), 'mark-mods-'))
   const state = stateDirAt(join(dir, '.mark'), dir)
   for (const name of ['vida', 'roko', 'link']) mkdirSync(join(dir, 'm', name), { recursive: true })
-  const voices = new Voices({ clock: systemClock, tell: () => {}, changed: () => {} })
   const events: string[] = []
+  const nothing = (): void => {}
+  const voices = new Voices({
+    clock: systemClock,
+    tell: nothing,
+    move: nothing,
+    wasPaused: () => false,
+    reconciled: nothing,
+    changed: nothing,
+  })
+  const pauses = new Pauses({ state, say: nothing, wallMs: () => 0, killLevel: () => null, changed: nothing })
   const servers = new ModuleServers({
-    ...{ state, clock: systemClock, libc, voices, say: () => {} },
-    happened: (runId, { kind, data }) => events.push(`${runId} ${kind} ${data.what}`),
+    state,
+    clock: systemClock,
+    libc,
+    voices,
+    pauses,
+    say: nothing,
+    refused: nothing,
+    happened: (_module, runId, { kind, data }) => events.push(`${runId} ${kind} ${data.what}`),
   })
   const speakers: Speaker[] = []
   const path = (module: string): string => join(dir, 'm', module, 'mark.sock')

@@ -13,6 +13,7 @@ import { listenModule, type ModuleConnection } from '../../host/module-socket.ts
 import type { StateDir } from '../../host/state-dir.ts'
 import { findUser } from '../../host/users.ts'
 import { type Halt, haltOfFiles, haltOfKills, stricter } from './halt-level.ts'
+import type { Pauses } from './pauses.ts'
 import { Refusals } from './refusals.ts'
 import { type ModuleEvent, Session } from './session.ts'
 import { findSpeaker, runsOfViews, runsOnDisk } from './speakers.ts'
@@ -25,8 +26,11 @@ export interface ModuleServersDeps {
   readonly libc: Pick<Libc, 'peer'> | null
   readonly voices: Voices
   /** One of MARK's own modules says that this happened. */
-  readonly happened: (runId: string, event: ModuleEvent) => void
+  readonly happened: (module: string, runId: string, event: ModuleEvent) => void
+  readonly pauses: Pauses
   readonly say: (line: string) => void
+  /** Somebody was refused: for the journal. */
+  readonly refused: (module: string, runId: string | null, reason: string, count: number) => void
 }
 
 interface Served {
@@ -50,11 +54,16 @@ export class ModuleServers {
   #kills: readonly KillView[] = []
   #retry: NodeJS.Timeout | null = null
   #halts: NodeJS.Timeout | null = null
+  #keeperUp = false
   #closed = false
 
   constructor(deps: ModuleServersDeps) {
     this.#deps = deps
-    this.#refusals = new Refusals(() => deps.clock.now().monoMs, deps.say)
+    this.#refusals = new Refusals(
+      () => deps.clock.now().monoMs,
+      deps.say,
+      (module, reason, count) => deps.refused(module, this.#views.get(module)?.run_id ?? null, reason, count),
+    )
   }
 
   setPlan(plan: Plan): void {
@@ -66,7 +75,7 @@ export class ModuleServers {
     this.#refusals.keepOnly(new Set(specs.keys()))
     for (const name of this.#troubles.keys()) if (!specs.has(name)) this.#troubles.delete(name)
     for (const spec of plan.modules) this.#serve(spec)
-    this.#passHalts()
+    this.passHalts()
   }
 
   /** The keeper's newest view of one module. */
@@ -82,7 +91,7 @@ export class ModuleServers {
 
   setKills(kills: readonly KillView[]): void {
     this.#kills = kills
-    this.#passHalts()
+    this.passHalts()
   }
 
   /** Who was refused lately, a sentence a module, and which sockets cannot be served. */
@@ -91,6 +100,23 @@ export class ModuleServers {
       ([module, message]) => `the socket of ${module} cannot be served: ${message}`,
     )
     return [...troubles, ...this.#refusals.notes()]
+  }
+
+  /** While the keeper is away nobody tells of kills: the halt files are looked at. */
+  setKeeperUp(isUp: boolean): void {
+    this.#keeperUp = isUp
+    this.passHalts()
+  }
+
+  haltByKills(module: string): Halt | null {
+    return haltOfKills(this.#kills, module, this.#plan)
+  }
+
+  /** Whether its present run can be told to pause. */
+  hears(module: string): boolean {
+    const sessions = [...(this.#served.get(module)?.sessions ?? [])]
+    const runId = this.#views.get(module)?.run_id ?? null
+    return sessions.some(session => session.greeted) || (runId !== null && this.#deps.voices.hasSdk(runId))
   }
 
   close(): void {
@@ -128,6 +154,7 @@ export class ModuleServers {
       lineMaxBytes: MODULE_LINE_MAX_BYTES,
       libc,
       nowMs: () => clock.now().monoMs,
+      isOwn: pid => this.#views.get(spec.name)?.pid === pid,
       onConnection: connection => this.#welcome(spec.name, served, connection),
       onTurnedAway: () => this.#refusals.note(spec.name, 'too many connections'),
     })
@@ -190,11 +217,11 @@ export class ModuleServers {
       runId,
       wallMs: () => clock.now().wallMs,
       halt: () => {
-        queueMicrotask(() => this.#passHalts())
+        queueMicrotask(() => this.passHalts())
         return this.#haltOf(module)
       },
       heard: message =>
-        message.type === 'event' ? happened(runId, message) : voices.heard(runId, pid, message),
+        message.type === 'event' ? happened(module, runId, message) : voices.heard(runId, pid, message),
       isOwn: isBuiltIn(this.#plan ?? {}, module),
       refused: reason => this.#refusals.note(module, reason),
     })
@@ -206,24 +233,34 @@ export class ModuleServers {
   }
 
   #haltOf(module: string): Halt | null {
-    return stricter(haltOfKills(this.#kills, module, this.#plan), haltOfFiles(this.#deps.state, module))
+    return stricter(this.#told(module), haltOfFiles(this.#deps.state, module))
+  }
+
+  #told(module: string): Halt | null {
+    const { pauses } = this.#deps
+    return stricter(this.#asked(module), pauses.byLadder(module))
+  }
+
+  /** By people, so that nothing is held against the module. */
+  #asked(module: string): Halt | null {
+    return stricter(this.haltByKills(module), this.#deps.pauses.byOperator(module))
   }
 
   /** What the keeper says and what lies on disk meet within a second: until then it is looked at again. */
-  #passHalts(): void {
+  passHalts(): void {
     let differs = false
     for (const [module, { sessions }] of this.#served) {
-      const told = haltOfKills(this.#kills, module, this.#plan)
-      this.#deps.voices.setHalted(module, told !== null)
+      const told = this.#told(module)
+      this.#deps.voices.setHalted(module, this.#asked(module) !== null)
       if (sessions.size === 0) continue
       const halt = this.#haltOf(module)
       for (const session of sessions) session.setHalt(halt)
       if (halt?.level !== told?.level) differs = true
     }
-    if (!differs || this.#halts || this.#closed) return
+    if ((!differs && this.#keeperUp) || this.#halts || this.#closed) return
     this.#halts = setTimeout(() => {
       this.#halts = null
-      this.#passHalts()
+      this.passHalts()
     }, RETRY_MS).unref()
   }
 }

@@ -42,6 +42,10 @@ export class Session {
     )
   }
 
+  get greeted(): boolean {
+    return this.#greeted && !this.#over
+  }
+
   /** What it was told last; null also before hello. */
   get level(): HaltLevel | null {
     return this.#level
@@ -60,7 +64,10 @@ export class Session {
     if (this.#over) return
     const message = parseModuleLine(line)
     if (message !== null && 'refused' in message) return this.#refuse(message.refused)
-    if (message?.type === 'hello') return this.#greet()
+    if (message?.type === 'hello') {
+      this.#greet()
+      return this.#deps.heard(message)
+    }
     if (!this.#greeted) return this.#refuse('its first line is no hello')
     if (message === null) return
     if (message.type === 'event' && !this.#deps.isOwn) return this.#refuse('only MARK says `event`')

@@ -7,19 +7,31 @@ import type { Instant } from '../../core/time.ts'
 
 type Said<T extends ModuleMessage['type']> = Extract<ModuleMessage, { type: T }>
 
+/** One sample of a metric. */
+export interface Sample extends Omit<Said<'metric'>, 'type'> {
+  readonly atMs: number
+}
+
+export interface LastWords {
+  readonly closing: Said<'closing'> | null
+  readonly crash: Said<'crash'> | null
+}
+
 export interface Voice {
   readonly module: string
   readonly runId: string
   watch: HeartbeatWatch
   heartbeat: Heartbeat | null
+  /** Named in its hello: it looks at its halt file. */
+  sdk: string | null
   ready: boolean
   /** null: it is not degraded. */
   degraded: string | null
   stopping: boolean
-  reconciled: Said<'reconciled'> | null
-  closing: Said<'closing'> | null
-  crash: Said<'crash'> | null
-  readonly metrics: Map<string, Said<'metric'>>
+  reconciled: (Omit<Said<'reconciled'>, 'type'> & { readonly atMs: number }) | null
+  /** Of each of its processes: only those of the main one say how the run ended. */
+  readonly lastWords: Map<number, LastWords>
+  readonly metrics: Map<string, Sample>
   /** Last seq of each of its processes. */
   readonly seqs: Map<number, number>
   connections: number
@@ -28,6 +40,7 @@ export interface Voice {
 const METRICS_MAX = 100
 const METRIC_MAX_CHARS = 2048
 const SPEAKERS_MAX = 16
+const LAST_WORDS_MAX = 4
 const REASON_MAX_CHARS = 500
 const NAME_MAX_CHARS = 100
 
@@ -37,12 +50,12 @@ export function newVoice(module: string, runId: string): Voice {
     runId,
     watch: NEVER_HEARD,
     heartbeat: null,
+    sdk: null,
     ready: false,
     degraded: null,
     stopping: false,
     reconciled: null,
-    closing: null,
-    crash: null,
+    lastWords: new Map(),
     metrics: new Map(),
     seqs: new Map(),
     connections: 0,
@@ -68,17 +81,17 @@ export function listen(voice: Voice, pid: number, message: ModuleMessage, now: I
       voice.stopping = true
       return
     case 'reconciled':
-      voice.reconciled = message
+      voice.reconciled = reconciled(message, now)
       return
     case 'closing':
-      voice.closing = message
-      return
+      return speakLast(voice, pid, { closing: message })
     case 'crash':
-      voice.crash = message
-      return
+      return speakLast(voice, pid, { crash: message })
     case 'metric':
-      return metric(voice, message)
+      return metric(voice, message, now)
     case 'hello':
+      voice.sdk ??= message.sdk?.slice(0, NAME_MAX_CHARS) ?? null
+      return
     case 'request':
       return
   }
@@ -96,9 +109,22 @@ function beat(voice: Voice, pid: number, message: Heartbeat, now: Instant): void
   voice.heartbeat = message
 }
 
-function metric(voice: Voice, message: Said<'metric'>): void {
-  if (!voice.metrics.has(message.name) && voice.metrics.size >= METRICS_MAX) return
-  if (JSON.stringify(message).length <= METRIC_MAX_CHARS) voice.metrics.set(message.name, message)
+function reconciled({ ok, detail }: Said<'reconciled'>, now: Instant): Voice['reconciled'] {
+  const cut = detail === undefined ? {} : { detail: detail.slice(0, REASON_MAX_CHARS) }
+  return { ok, ...cut, atMs: now.wallMs }
+}
+
+/** The newest sample of each name. */
+function metric(voice: Voice, { type: _type, ...sample }: Said<'metric'>, now: Instant): void {
+  const { name } = sample
+  if (!voice.metrics.has(name) && voice.metrics.size >= METRICS_MAX) return
+  if (JSON.stringify(sample).length > METRIC_MAX_CHARS) return
+  voice.metrics.set(name, { ...sample, atMs: now.wallMs })
+}
+
+function speakLast(voice: Voice, pid: number, words: Partial<LastWords>): void {
+  const before = voice.lastWords.get(pid) ?? { closing: null, crash: null }
+  keep(voice.lastWords, pid, { ...before, ...words }, LAST_WORDS_MAX)
 }
 
 function keep<K, V>(map: Map<K, V>, key: K, value: V, limit: number): void {

@@ -18,13 +18,16 @@ function planOf(over: Partial<ModuleSpec> = {}): Plan {
   return { modules: [spec] } as unknown as Plan
 }
 
-function bench(over: Partial<ModuleSpec> = {}) {
+function bench(over: Partial<ModuleSpec> = {}, wasPaused = false) {
   const clock = fakeClock()
   const told: string[] = []
   let changes = 0
   const voices = new Voices({
     clock,
     tell: (module, runId, found, reason) => told.push(`${module} ${runId} ${found}: ${reason}`),
+    move: (module, runId, move, reason) => told.push(`${module} ${runId} ${move}: ${reason}`),
+    wasPaused: () => wasPaused,
+    reconciled: (module, runId, ok, detail) => told.push(`${module} ${runId} reconciled ${ok}: ${detail}`),
     changed: () => {
       changes++
     },
@@ -150,7 +153,8 @@ test('degraded is shown until it is taken back; metrics, runs and what is forgot
   assert.equal(voices.of('R1')?.degraded, null)
   for (let n = 0; n < 500; n++) say({ type: 'metric', name: `m${n}`, value: n })
   beat()
-  assert.equal(voices.forget('R1')?.seq, 1)
+  assert.equal(voices.saidBy('R1')?.metrics.length, 100)
+  assert.equal(voices.forget('R1').heartbeat?.seq, 1)
   assert.equal(voices.of('R1'), null)
   for (let n = 0; n < 10; n++) voices.connected('vida', `S${n}`)
   assert.equal(voices.of('S5'), null)
@@ -169,5 +173,70 @@ test('a changed plan is judged at once, and a module that is gone is forgotten',
   assert.deepEqual(told(), ['vida R1 healthy: its heartbeats go on'], 'MARK itself asked for it')
   voices.setPlan({ modules: [] } as unknown as Plan)
   assert.equal(voices.of('R1'), null)
+  voices.close()
+})
+
+test('the ladder is climbed with its own clock, and fresh data takes the pause back', () => {
+  const ladder = { pauseMs: 5000, recoverMs: 10_000, restartMs: 12_000 }
+  const { voices, clock, beat, told } = bench({ heartbeat: { ...HEARTBEAT, ladder } })
+  voices.observe(view('ready'))
+  beat('stopped')
+  const stopped = 'it says stopped, trading is expected'
+  assert.deepEqual(told(), [`vida R1 stale: ${stopped}`])
+  clock.advance(5000)
+  voices.tick()
+  assert.deepEqual(told(), [`vida R1 pause: ${stopped}`], 'no heartbeat is needed for it')
+  voices.linkDown()
+  clock.advance(5000)
+  beat('stopped')
+  assert.deepEqual(told(), [], 'no keeper is there to take a rung')
+  voices.linkUp()
+  assert.deepEqual(told(), [`vida R1 stale: ${stopped}`, `vida R1 recover: ${stopped}`])
+  beat()
+  const well = 'its heartbeats go on'
+  assert.deepEqual(told(), [`vida R1 healthy: ${well}`, `vida R1 resume: ${well}`])
+  voices.close()
+})
+
+test('while people halt it the ladder is left, and a pause of a daemon before is taken back', () => {
+  const ladder = { pauseMs: 5000, recoverMs: null, restartMs: null }
+  const { voices, clock, beat, told } = bench({ heartbeat: { ...HEARTBEAT, ladder } }, true)
+  voices.setHalted('vida', true)
+  voices.observe(view('ready'))
+  beat('trading', 90_000)
+  clock.advance(9000)
+  beat('stopped', 90_000)
+  assert.deepEqual(told(), ['vida R1 healthy: its heartbeats go on', 'vida R1 resume: its heartbeats go on'])
+  voices.close()
+})
+
+test('only the last words of the main process say how a run ended', () => {
+  const { voices, say } = bench()
+  voices.observe(view('ready'))
+  say({ type: 'crash', error: { message: 'of a child' } }, 8)
+  say({ type: 'closing', code: 3 }, 8)
+  assert.equal(voices.lastWords('R1', 7), null)
+  say({ type: 'crash', error: { type: 'KeyError' } })
+  say({ type: 'closing', code: 1 })
+  assert.equal(voices.lastWords('R1', 7)?.closing?.code, 1)
+  assert.equal(voices.forget('R1').crash?.error.type, 'KeyError')
+  voices.close()
+})
+
+test('whether its books agree is told and shown', () => {
+  const { voices, say, told } = bench()
+  say({ type: 'reconciled', ok: false, detail: '2 orders differ' })
+  assert.deepEqual(told(), ['vida R1 reconciled false: 2 orders differ'])
+  const { reconciled } = voices.saidBy('R1') ?? {}
+  assert.deepEqual([reconciled?.ok, reconciled?.detail], [false, '2 orders differ'])
+  voices.close()
+})
+
+test('runs that ended while nobody told us are found out, and those not seen yet are left', () => {
+  const { voices } = bench()
+  assert.deepEqual(voices.missing(new Set()), [])
+  voices.observe(view('ready'))
+  assert.deepEqual(voices.missing(new Set()), ['R1'])
+  assert.deepEqual(voices.missing(new Set(['R1'])), [])
   voices.close()
 })

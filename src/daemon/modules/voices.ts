@@ -7,12 +7,29 @@ import type { Heartbeat, ModuleMessage } from '../../contract/module.ts'
 import { type HeartbeatVerdict, judgeHeartbeat, silentAtMs, watcherWasAway } from '../../core/heartbeat.ts'
 import type { HeartbeatSpec, ModuleSpec, Plan } from '../../core/plan.ts'
 import type { Health, ModuleState, ModuleView } from '../../core/view.ts'
+import {
+  AT_THE_FOOT,
+  climb,
+  FOUND_PAUSED,
+  type Ladder,
+  LADDER_OFF,
+  type LadderMove,
+  nextRungMs,
+} from '../../core/stale-ladder.ts'
 import type { Clock } from '../../host/clock.ts'
-import { listen, newVoice, type Voice } from './voice.ts'
+import type { SaidRecord } from '../../contract/api.ts'
+import { saidRecord } from './said-record.ts'
+import { type LastWords, listen, newVoice, type Voice } from './voice.ts'
 
 export interface VoicesDeps {
   readonly clock: Clock
   readonly tell: (module: string, runId: string, found: 'ready' | Health, reason: string) => void
+  /** What is due for a run that is stale, or was. */
+  readonly move: (module: string, runId: string, move: LadderMove, reason: string) => void
+  /** Whether a run was paused for being stale, by a daemon before. */
+  readonly wasPaused: (module: string, runId: string) => boolean
+  /** It says whether its books agree. */
+  readonly reconciled: (module: string, runId: string, ok: boolean, detail: string | null) => void
   /** What is shown of the module has changed. */
   readonly changed: (module: string) => void
 }
@@ -21,11 +38,20 @@ export interface VoiceView extends HeartbeatVerdict {
   readonly degraded: string | null
 }
 
+export interface Remains {
+  readonly heartbeat: Heartbeat | null
+  /** What its main process said had ended it. */
+  readonly crash: LastWords['crash']
+}
+
 interface Kept extends Voice {
+  /** Its main process as the keeper shows it; null: not seen yet. */
+  pid: number | null
   /** As the keeper shows the run; null: not seen yet. */
   state: ModuleState | null
   toldReady: boolean
   told: Health | null
+  ladder: Ladder
   shown: string
 }
 
@@ -56,11 +82,12 @@ export class Voices {
 
   /** The keeper's newest view of one module. */
   observe(view: ModuleView): void {
-    const incoming = view.spares.map(spare => [spare.run_id, 'starting'] as const)
-    for (const [runId, state] of [...incoming, [view.run_id, view.state] as const]) {
+    const incoming = view.spares.map(spare => [spare.run_id, spare.pid, 'starting'] as const)
+    for (const [runId, pid, state] of [...incoming, [view.run_id, view.pid, view.state] as const]) {
       const voice = runId === null ? undefined : this.#voices.get(runId)
       if (!voice || voice.module !== view.name) continue
       voice.state = state
+      voice.pid = pid ?? voice.pid
       this.#judge(voice)
     }
   }
@@ -71,8 +98,9 @@ export class Voices {
       known.connections++
       return
     }
-    const voice = { ...newVoice(module, runId), state: null, toldReady: false, told: null, shown: '' }
-    voice.connections = 1
+    const ladder = this.#deps.wasPaused(module, runId) ? FOUND_PAUSED : AT_THE_FOOT
+    const first = { pid: null, state: null, toldReady: false, told: null, ladder, shown: '' }
+    const voice: Kept = { ...newVoice(module, runId), ...first, connections: 1 }
     this.#voices.set(runId, voice)
     const all = [...this.#voices.values()].filter(other => other.module === module)
     if (all.length > RUNS_A_MODULE) this.#voices.delete((all[0] as Kept).runId)
@@ -87,6 +115,10 @@ export class Voices {
     const voice = this.#voices.get(runId)
     if (!voice) return
     listen(voice, pid, message, this.#deps.clock.now())
+    if (message.type === 'reconciled' && voice.reconciled) {
+      const { ok, detail } = voice.reconciled
+      this.#deps.reconciled(voice.module, runId, ok, detail ?? null)
+    }
     this.#judge(voice)
   }
 
@@ -117,11 +149,35 @@ export class Voices {
     return voice ? { ...this.#verdict(voice), degraded: voice.degraded } : null
   }
 
-  /** The run has ended: its last heartbeat. */
-  forget(runId: string): Heartbeat | null {
+  /** Whether an SDK speaks for it. */
+  hasSdk(runId: string): boolean {
+    return this.#voices.get(runId)?.sdk != null
+  }
+
+  /** All that the run said of itself, as it is shown; null: nothing yet. */
+  saidBy(runId: string): SaidRecord | null {
+    const voice = this.#voices.get(runId)
+    return voice ? saidRecord(voice) : null
+  }
+
+  /** How its process `pid` said that it would end. */
+  lastWords(runId: string, pid: number): LastWords | null {
+    return this.#voices.get(runId)?.lastWords.get(pid) ?? null
+  }
+
+  /** Runs that were seen and are not among these any more. */
+  missing(runIds: ReadonlySet<string>): string[] {
+    return [...this.#voices.values()]
+      .filter(voice => voice.state !== null && !runIds.has(voice.runId))
+      .map(voice => voice.runId)
+  }
+
+  /** The run has ended: what is kept of it. */
+  forget(runId: string): Remains {
     const voice = this.#voices.get(runId)
     this.#voices.delete(runId)
-    return voice?.heartbeat ?? null
+    const words = voice?.pid == null ? null : voice.lastWords.get(voice.pid)
+    return { heartbeat: voice?.heartbeat ?? null, crash: words?.crash ?? null }
   }
 
   close(): void {
@@ -146,15 +202,17 @@ export class Voices {
     return this.#specs.get(voice.module)?.heartbeat ?? null
   }
 
-  #verdict(voice: Voice): HeartbeatVerdict {
-    const given = { halted: this.#halted.has(voice.module), connected: voice.connections > 0 }
+  #verdict(voice: Kept): HeartbeatVerdict {
+    const paused = voice.ladder.taken.includes('pause')
+    const given = { halted: this.#halted.has(voice.module), paused, connected: voice.connections > 0 }
     return judgeHeartbeat(this.#specOf(voice), voice.watch, given, this.#deps.clock.now().monoMs)
   }
 
   #judge(voice: Kept): void {
-    this.#schedule(voice)
     const verdict = this.#verdict(voice)
     this.#tell(voice, verdict)
+    this.#climb(voice, verdict)
+    this.#schedule(voice)
     const shown = JSON.stringify([verdict.health, verdict.tradingState, voice.degraded])
     if (shown === voice.shown) return
     voice.shown = shown
@@ -180,11 +238,23 @@ export class Voices {
     this.#deps.tell(module, runId, health, reason)
   }
 
+  #climb(voice: Kept, { health, reason }: HeartbeatVerdict): void {
+    // Nobody is there to take a rung: it is taken when the keeper is back.
+    if (!this.#linkUp || voice.state !== 'ready') return
+    const { module, runId } = voice
+    const spec = this.#specOf(voice)?.ladder ?? LADDER_OFF
+    const { ladder, moves } = climb(spec, voice.ladder, health, this.#deps.clock.now().monoMs)
+    voice.ladder = ladder
+    for (const move of moves) this.#deps.move(module, runId, move, reason)
+  }
+
   /** Silence only moves further away: a timer that is set already may stay. */
-  #schedule(voice: Voice): void {
-    const atMs = silentAtMs(this.#specOf(voice), voice.watch)
+  #schedule(voice: Kept): void {
+    const spec = this.#specOf(voice)
     const nowMs = this.#deps.clock.now().monoMs
-    if (atMs === null || atMs <= nowMs || atMs >= this.#dueMs) return
+    const wakes = [silentAtMs(spec, voice.watch), nextRungMs(spec?.ladder ?? LADDER_OFF, voice.ladder)]
+    const atMs = Math.min(...wakes.map(wakeMs => (wakeMs !== null && wakeMs > nowMs ? wakeMs : Infinity)))
+    if (atMs >= this.#dueMs) return
     if (this.#timer) clearTimeout(this.#timer)
     this.#dueMs = atMs
     // What came meanwhile is read between the timer and setImmediate.
