@@ -107,8 +107,8 @@ class Serving:
         return self._keep(request, _outcome(request, self._handler, request.data, request))
 
     def _refuse(self, request: Request, code: str, message: str) -> str:
-        """What does not stand in the ledger is remembered here: a copy that is under way must not find room, or
-        a clock that was set back, and be executed after all."""
+        """What does not stand in the ledger is remembered here: a copy that is under way must not find room,
+        or a clock that was set back, and be executed after all."""
         text = self._refused[request.id] = to_text(refusal(request.id, code, message))
         if len(self._refused) > REFUSED_MAX:
             self._refused.popitem(last=False)
