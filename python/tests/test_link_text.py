@@ -284,7 +284,9 @@ class Small(unittest.TestCase):
         ledger["mine"] = {"else": 1}
         prune(ledger, 5 * day)
         self.assertEqual(sorted(ledger), ["4", "5", "6", "7", "8", "9", "mine"])
-        prune(ledger, 6 * day + 1, 6)
+        prune(ledger, 5 * day + 60_000, 6)
+        self.assertEqual(sorted(ledger), ["5", "6", "7", "8", "9", "mine"])
+        prune(ledger, 5 * day + 60_001, 6)
         self.assertEqual(sorted(ledger), ["6", "7", "8", "9", "mine"])
-        prune(ledger, 7 * day, 2)
-        self.assertEqual(sorted(ledger), ["7", "8", "9", "mine"])
+        prune(ledger, 6 * day, 2)
+        self.assertEqual(sorted(ledger), ["6", "7", "8", "9", "mine"])

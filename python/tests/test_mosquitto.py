@@ -12,7 +12,7 @@ from typing import Any, List
 from unittest import mock
 
 from mark_sdk import Link, PersistentMap
-from mark_sdk.mqtt_packet import FRAME_MAX_BYTES
+from mark_sdk.envelope import DATA_MAX_BYTES
 
 from .fake_mark import until
 from .linked import Linked
@@ -81,7 +81,7 @@ class Mosquitto(Linked):
             self.settled(*links)
         heard = [self.hears(link, "t/#") for link in links]
         self.settled(*links)
-        sizes = [0, 1, 100, 120, 130, 16_000, 17_000, 70_000, FRAME_MAX_BYTES - 200]
+        sizes = [0, 1, 100, 120, 130, 16_000, 17_000, 70_000, DATA_MAX_BYTES - 2]
         for link in links:
             for size in sizes:
                 link.publish(f"t/{link._username}", "x" * size, qos=size % 2)

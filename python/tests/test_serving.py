@@ -8,6 +8,7 @@ import threading
 import time
 import unittest
 from typing import Any, Callable, Dict, List, Optional
+from unittest import mock
 
 from mark_sdk import Link, PersistentMap, Refuse, Request, RequestRefused, RequestUnknown, StateWriteFailed
 from mark_sdk.envelope import ulid
@@ -127,7 +128,7 @@ class Served(Linked):
             if data == "exit":
                 raise SystemExit(1)
             if data == "large":
-                return "x" * 262_144
+                return "x" * 200_001
             if data == "odd":
                 return object()
             raise KeyError("venue")
@@ -231,6 +232,15 @@ time.sleep(60)
         self.teea(ledger=ledger)
         reply = self.ask(1, ulid(), expires)[0]
         self.assertEqual((reply["error"]["code"], self.executed), ("expired", []))
+
+    def test_an_order_refused_for_want_of_room_stays_refused_when_there_is_room_again(self) -> None:
+        ledger, id = self.ledger(), ulid()
+        self.teea(ledger=ledger)
+        with mock.patch("mark_sdk.serving.ENTRIES_MAX", 0):
+            refused = self.ask(1, id)
+        self.assertEqual(refused[0]["error"]["code"], "busy")
+        self.assertEqual((self.ask(1, id), self.executed), (refused, []))
+        self.assertEqual(self.ask(2, ulid())[0]["value"], {"filled": 2})
 
     def test_begun_is_on_the_disk_before_the_handler_runs_and_the_reply_before_it_is_said(self) -> None:
         ledger, seen = self.ledger(), []

@@ -11,9 +11,10 @@ import time
 from collections import OrderedDict
 from typing import Any, NamedTuple, Optional, Tuple
 
-from .json_text import from_text
+from .json_text import from_text, to_text
 
 SEEN_MAX = 10_000
+DATA_MAX_BYTES = 200_000
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -24,9 +25,18 @@ class Read(NamedTuple):
     seq: int = 0
 
 
-def write_envelope(epoch: str, seq: int, data_text: str) -> bytes:
-    """`data_text`: JSON already, so that it is made outside of locks."""
-    return f'{{"v":1,"epoch":{json.dumps(epoch)},"seq":{seq},"data":{data_text}}}'.encode()
+def data_text(data: Any) -> str:
+    """JSON, or TypeError or ValueError."""
+    text = to_text(data)
+    size = len(text) if text.isascii() else len(text.encode())
+    if size > DATA_MAX_BYTES:
+        raise ValueError(f"{size} bytes of data: at most {DATA_MAX_BYTES} can be sent")
+    return text
+
+
+def write_envelope(epoch: str, seq: int, text: str) -> bytes:
+    """`text`: the data, JSON already, so that it is made outside of locks."""
+    return f'{{"v":1,"epoch":{json.dumps(epoch)},"seq":{seq},"data":{text}}}'.encode()
 
 
 def read_envelope(payload: bytes) -> Read:

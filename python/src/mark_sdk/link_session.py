@@ -106,9 +106,12 @@ class LinkSession:
             while self._said and size < FRAMES_BYTES and self._has_room(2):
                 frames.append(self._once(*self._said.popleft()))
                 size += len(frames[-1])
-            if self._may_ask():
-                for asked in self.requests.due(time.monotonic()):
-                    frames.append(self._once(asked.topic, asked.payload))
+            while size < FRAMES_BYTES and self._may_ask():
+                asked = self.requests.next(time.monotonic())
+                if asked is None:
+                    break
+                frames.append(self._once(asked.topic, asked.payload))
+                size += len(frames[-1])
         return b"".join(frames)
 
     def received(self, packet: mqtt.Packet) -> None:

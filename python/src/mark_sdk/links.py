@@ -20,11 +20,9 @@ import time
 import weakref
 from typing import Any, Callable, Dict, List, Optional
 
-from . import mqtt_packet as mqtt
 from .caller import Caller
 from .callbacks import running_loop
-from .envelope import Seen, read_envelope, ulid, write_envelope
-from .json_text import to_text
+from .envelope import Seen, data_text, read_envelope, ulid, write_envelope
 from .link_session import LinkSession, Take
 from .mailbox import Mailbox
 from .mqtt_address import parse_address
@@ -97,7 +95,7 @@ class Link:
         check_topic(topic)
         if qos not in (0, 1):
             raise ValueError(f"QoS {qos!r:.20} is none of 0 and 1")
-        text = to_text(data)
+        text = data_text(data)
         if self._address is None:
             return
         with self._lock:
@@ -106,7 +104,6 @@ class Link:
             if number == 1 and len(self._numbers) >= TOPICS_MAX:
                 self._epoch, self._numbers = ulid(), {}  # memory is bounded: a new epoch counts from 1
             payload = write_envelope(self._epoch, number, text)
-            _check_size(topic, payload)
             self._numbers[topic] = number
             self._session.window.add(Kept(topic, payload, int(qos), bool(retain), time.monotonic()))
             self._wake()
@@ -266,8 +263,7 @@ class Link:
             raise ValueError(f"a timeout is more than 0 and at most {TIMEOUT_MAX_S} s, not {timeout!r:.20}")
         id, now = ulid(), time.time_ns() // 1_000_000
         topic = f"request/{to}/{name}/{self._username}"
-        payload = write_request(id, now, now + math.ceil(timeout * 1000), to_text(data))
-        _check_size(topic, payload)
+        payload = write_request(id, now, now + math.ceil(timeout * 1000), data_text(data))
         if self._address is None or self._username is None or self._is_closed:
             raise RequestRefused("unsent", "this module has no link", id)
         asked = Asked(id, to, topic, payload, ended)
@@ -296,11 +292,6 @@ class Link:
         self._lock = make_lock()
         self._loop = None
         self._clear()
-
-
-def _check_size(topic: str, payload: bytes) -> None:
-    if mqtt.publish_bytes(topic, payload) > mqtt.FRAME_MAX_BYTES:
-        raise ValueError(f"a message of {len(payload)} bytes: at most {mqtt.FRAME_MAX_BYTES} in a frame")
 
 
 def _value_of(outcome: Outcome) -> Any:

@@ -69,11 +69,6 @@ def publish(topic: str, payload: bytes, qos: int = 0, retain: bool = False, pack
     return b"".join((head, struct.pack(">H", len(name)), name, rest, payload))
 
 
-def publish_bytes(topic: str, payload: bytes) -> int:
-    """The most that the frame of this message takes."""
-    return 9 + len(topic.encode()) + len(payload)
-
-
 def puback(packet_id: int) -> bytes:
     return b"\x40\x02" + struct.pack(">H", packet_id)
 

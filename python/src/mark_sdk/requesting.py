@@ -7,7 +7,6 @@ of the one who was asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
 
 from .envelope import is_version_1, parse_json
@@ -15,7 +14,7 @@ from .json_text import to_text
 from .request_error import RequestRefused, RequestUnknown
 
 AGAIN_S = 1.0
-WAITING_MAX = 1000
+WAITING_MAX = 10_000
 
 
 class Value(NamedTuple):
@@ -40,42 +39,54 @@ class Asked:
 
 class Requests:
     def __init__(self) -> None:
-        self._waiting: Dict[str, Asked] = {}
+        self._waiting: Dict[str, Asked] = {}  # once said, in the order in which they are due
+        self._new: Dict[str, Asked] = {}
 
     def add(self, asked: Asked) -> None:
         if len(self._waiting) >= WAITING_MAX:
             raise RequestRefused("busy", f"{WAITING_MAX} requests wait for their replies", asked.id)
         self._waiting[asked.id] = asked
+        self._new[asked.id] = asked
 
     def connected(self) -> None:
         """All are said again."""
-        for asked in self._waiting.values():
-            asked.again_at = 0.0
+        self._new = dict(self._waiting)
 
     def due_at(self) -> Optional[float]:
-        return min((asked.again_at for asked in self._waiting.values()), default=None)
+        if self._new:
+            return 0.0
+        return next((asked.again_at for asked in self._waiting.values()), None)
 
-    def due(self, now: float) -> Iterator[Asked]:
-        """Those that are to be written now."""
-        for asked in self._waiting.values():
-            if asked.again_at <= now:
-                asked.again_at = now + AGAIN_S
-                asked.is_written = True
-                yield asked
+    def next(self, now: float) -> Optional[Asked]:
+        """One that is to be written now."""
+        asked = next(iter((self._new or self._waiting).values()), None)
+        if asked is None or not self._new and asked.again_at > now:
+            return None
+        self._new.pop(asked.id, None)
+        del self._waiting[asked.id]
+        self._waiting[asked.id] = asked
+        asked.again_at = now + AGAIN_S
+        asked.is_written = True
+        return asked
 
     def answer(self, sender: str, payload: bytes) -> None:
         id, outcome = read_reply(payload)
         if outcome is not None and id in self._waiting and self._waiting[id].to == sender:
-            self._waiting.pop(id).ended(outcome)
+            self._take(id).ended(outcome)
 
     def give_up(self, asked: Asked, why: str) -> None:
         """Its time is over; nothing where a reply came at this moment."""
-        if self._waiting.pop(asked.id, None) is None:
+        if asked.id not in self._waiting:
             return
+        self._take(asked.id)
         if asked.is_written:
             asked.ended(RequestUnknown(f"no reply from {asked.to} {why}", asked.id))
         else:
             asked.ended(RequestRefused("unsent", f"no broker {why}: it was never sent", asked.id))
+
+    def _take(self, id: str) -> Asked:
+        self._new.pop(id, None)
+        return self._waiting.pop(id)
 
 
 def write_request(id: str, now_ms: int, expires_ms: int, data_text: str) -> bytes:

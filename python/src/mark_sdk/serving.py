@@ -9,23 +9,24 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import OrderedDict
 from collections.abc import MutableMapping
 from typing import Any, Callable, Dict, NamedTuple, Optional, Set
 
 from .caller import Caller
-from .envelope import is_version_1, parse_json
+from .envelope import data_text, is_version_1, parse_json
 from .json_text import check_key, to_text
 from .mailbox import Mailbox
-from .mqtt_packet import FRAME_MAX_BYTES
 from .persistent_map import PersistentMap
 from .request_error import Refuse
 from .state_error import StateError
 
 KEPT_MS = 86_400_000
 ENTRIES_MAX = 100_000
+LATE_MS = 60_000
 PRUNE_MS = 60_000
 PRUNE_FULL_MS = 1000
-REPLY_MAX_BYTES = FRAME_MAX_BYTES - 1000
+REFUSED_MAX = 10_000
 
 _log = logging.getLogger("mark_sdk")
 
@@ -56,6 +57,7 @@ class Serving:
         self._running: Set[str] = set()
         self._mailbox = Mailbox(f"mark-serve-{name}")
         self._pruned_at = 0
+        self._refused: OrderedDict[str, str] = OrderedDict()
 
     def take(self, sender: str, payload: bytes) -> None:
         request = read_request(self.name, sender, payload)
@@ -74,13 +76,15 @@ class Serving:
             self._running.discard(request.id)
 
     def _reply(self, request: Request) -> str:
+        if request.id in self._refused:
+            return self._refused[request.id]
         entry = self._ledger.get(request.id)
         is_expired = _now_ms() > request.expires
         does = decide(_state(entry), False, is_expired, self._recover is not None)
         if does == "reply" and entry is not None:
             return to_text(entry["reply"])
         if does == "refuse expired":
-            return to_text(refusal(request.id, "expired", "its time was over before it began"))
+            return self._refuse(request, "expired", "its time was over before it began")
         if does == "unknown":
             why = "it had begun when the module ended, and nobody knows how far it came"
             return self._keep(request, refusal(request.id, "unknown", why))
@@ -91,7 +95,7 @@ class Serving:
 
     def _execute(self, request: Request) -> str:
         if not self._make_room():
-            return to_text(refusal(request.id, "busy", "the ledger is full"))
+            return self._refuse(request, "busy", "the ledger is full")
         begun = {"state": "begun", "expires": request.expires}
         try:
             self._ledger.set(request.id, begun, durable=True)
@@ -102,19 +106,21 @@ class Serving:
             return self._keep(request, refusal(request.id, "expired", "it could not begin in time"))
         return self._keep(request, _outcome(request, self._handler, request.data, request))
 
+    def _refuse(self, request: Request, code: str, message: str) -> str:
+        """What does not stand in the ledger is remembered here: a copy that is under way must not find room,
+        or a clock that was set back, and be executed after all."""
+        text = self._refused[request.id] = to_text(refusal(request.id, code, message))
+        if len(self._refused) > REFUSED_MAX:
+            self._refused.popitem(last=False)
+        return text
+
     def _keep(self, request: Request, reply: Dict[str, Any]) -> str:
-        try:
-            text = to_text(reply)
-        except (TypeError, ValueError, RecursionError) as error:
-            text = to_text(refusal(request.id, "unknown", f"done, but its value is no JSON: {error}"))
-        if len(text.encode()) > REPLY_MAX_BYTES:
-            text = to_text(refusal(request.id, "unknown", "done, but its value is too large to be sent"))
-        done = {"state": "done", "expires": request.expires, "reply": parse_json(text.encode())[0]}
+        done = {"state": "done", "expires": request.expires, "reply": reply}
         try:
             self._ledger.set(request.id, done, durable=True)
         except StateError:
             _log.exception("the ledger does not know yet how request %s ended", request.id)
-        return text
+        return to_text(reply)
 
     def _make_room(self) -> bool:
         now, is_full = _now_ms(), len(self._ledger) >= ENTRIES_MAX
@@ -126,8 +132,10 @@ class Serving:
 
 
 def prune(ledger: MutableMapping[str, Any], now_ms: int, most: int = ENTRIES_MAX) -> None:
-    """Forgets what is over for a day, and of too many the oldest that are over: the others may come again."""
-    over = sorted((_expires(entry), key) for key, entry in ledger.items() if _expires(entry) < now_ms)
+    """Forgets what is over for a day, and of too many the oldest that are over for a minute: the others may
+    come again."""
+    late = now_ms - LATE_MS
+    over = sorted((_expires(entry), key) for key, entry in ledger.items() if _expires(entry) < late)
     too_many = len(ledger) - most * 9 // 10 if len(ledger) >= most else 0
     for i, (expires, key) in enumerate(over):
         if expires < now_ms - KEPT_MS or i < too_many:
@@ -161,17 +169,22 @@ def read_request(name: str, sender: str, payload: bytes) -> Optional[Request]:
 
 
 def refusal(id: str, code: str, message: str) -> Dict[str, Any]:
-    return {"v": 1, "id": id, "ok": False, "error": {"code": code, "message": message[:2000]}}
+    return {"v": 1, "id": id, "ok": False, "error": {"code": code[:100], "message": message[:2000]}}
 
 
 def _outcome(request: Request, caller: Caller, *args: object) -> Dict[str, Any]:
     try:
-        return {"v": 1, "id": request.id, "ok": True, "value": caller.call(*args)}
+        value = caller.call(*args)
     except Refuse as refuse:
         return refusal(request.id, refuse.code, refuse.message)
     except BaseException as error:  # also SystemExit: what it did before it raised nobody knows
         _log.exception("the handler of request %s (%s) failed", request.name, request.id)
         return refusal(request.id, "unknown", f"{type(error).__name__}: {error}")
+    try:
+        data_text(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        return refusal(request.id, "unknown", f"done, but its value cannot be told: {error}")
+    return {"v": 1, "id": request.id, "ok": True, "value": value}
 
 
 def _now_ms() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BYTES_MAX = 65_535
+BYTES_MAX = 50_000  # with the largest data still a frame that a broker takes
 
 
 def check_topic(topic: str) -> str:
