@@ -29,7 +29,7 @@ export function freqtrade(scope: Scope, at: Path, input: ModuleInput, around: Su
   if (command === null) {
     const hint = 'write [freqtrade, trade, -c, config.json], or leave the preset out'
     problemAt(scope, [...at, 'command'], 'the preset freqtrade must find the word `trade` in it', hint)
-    return input
+    return unread(input)
   }
   const commandPath = [...at, 'command']
   const said = placeOf(scope, isOfPreset(scope.tree, commandPath, 'freqtrade') ? at : commandPath)
@@ -37,7 +37,7 @@ export function freqtrade(scope: Scope, at: Path, input: ModuleInput, around: Su
   if ('message' in found) {
     const hint = 'the preset freqtrade reads the configuration of the bot; is the path right?'
     scope.report.error({ at: found.at ?? said, path: formatPath(at), message: found.message, hint })
-    return input
+    return unread(input)
   }
   const fromVariables = configOfVariables({ ...around.variables, ...input.environment })
   const config = mergeConfigs(found.config, fromVariables)
@@ -45,6 +45,15 @@ export function freqtrade(scope: Scope, at: Path, input: ModuleInput, around: Su
     fromVariables.dry_run === undefined ? null : placeOf(scope, [...at, 'environment', DRY_RUN_VARIABLE])
   judgeMoney(scope, at, command, config, ofVariable ?? found.dryRunAt ?? said)
   return asked(scope, at, interlocked(scope, input), command, config)
+}
+
+/** What is wrong is said: that `health` has no question is no second fault. */
+function unread({ health, ...input }: ModuleInput): ModuleInput {
+  return isAsked(health) ? { ...input, health } : input
+}
+
+function isAsked(health: ModuleInput['health']): boolean {
+  return HEALTH_KINDS.some(kind => health?.[kind] !== undefined)
 }
 
 /** As Freqtrade looks for them: relative to the directory it runs in. */
@@ -102,7 +111,7 @@ function asked(
   const { ready, ping, maxAgeSeconds } = signsOf(command, config)
   const chosen = { ...input }
   if (!READY_KINDS.some(kind => input.ready[kind] !== undefined)) chosen.ready = { ...input.ready, ...ready }
-  if (input.health && !HEALTH_KINDS.some(kind => input.health?.[kind] !== undefined)) {
+  if (input.health && !isAsked(input.health)) {
     chosen.health = healthOf(scope, at, input, ping, maxAgeSeconds)
   }
   if (maxAgeSeconds === 0 && isOfPreset(scope.tree, [...at, 'silence'], 'freqtrade')) chosen.silence = 'off'
