@@ -95,7 +95,9 @@ export const pingedStarting: Rule<EventOf<'pinged'>> = (child, event, now, chanc
 export const pinged: Rule<EventOf<'pinged'>> = (child, _event, now) => {
   if (child.spec.watchdogMs === null) return [child, []]
   const watchdogDueMs = now.monoMs + child.spec.watchdogMs
-  return [{ ...child, health: 'healthy', watchdogDueMs, wakeAtMs: watchdogDueMs }, []]
+  // A bot that stopped trading goes on pinging: what a question found is only ended by an answer.
+  const found = child.spec.health !== null && child.health === 'unhealthy'
+  return [{ ...child, health: found ? 'unhealthy' : 'healthy', watchdogDueMs, wakeAtMs: watchdogDueMs }, []]
 }
 
 const stopNow: Rule<EventOf<'stop'>> = (child, event) => [

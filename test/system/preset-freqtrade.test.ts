@@ -88,7 +88,7 @@ test('its REST server makes it ready, at the address that its configuration give
     const api_server = { enabled: true, listen_ip_address: '127.0.0.1', listen_port }
     written(fleet, { dry_run: true, api_server })
     await fleet.up()
-    assert.equal(fleet.events('ready', 'bot')[0]?.data.by, 'http')
+    assert.equal(fleet.events('ready', 'bot')[0]?.data.by, 'answered 200')
     await until('it is healthy', 20_000, async () => (await fleet.module('bot')).health === 'healthy')
   } finally {
     fleet.end()
@@ -100,7 +100,7 @@ test('its log makes it ready, SIGTERM ends it, and one that hangs is killed afte
   try {
     written(fleet, { dry_run: true })
     await fleet.up()
-    assert.equal(fleet.events('ready', 'bot')[0]?.data.by, 'log')
+    assert.equal(fleet.events('ready', 'bot')[0]?.data.by, 'its log says so')
     await fleet.expect(0, 'stop', 'bot')
     assert.match(fleet.read('.mark/logs/bot.log'), /SIGINT received, aborting/)
     assert.equal(fleet.events('exited', 'bot')[0]?.data.code, 0)
