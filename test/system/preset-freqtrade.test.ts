@@ -1,6 +1,6 @@
 /**
- * The preset freqtrade with a program that behaves as Freqtrade does: refused for real money before anything is
- * touched, ready by what its configuration has, STOPPED while it lives is seen, ended within its grace.
+ * The preset freqtrade with a program that behaves as Freqtrade does: refused for real money before anything
+ * is touched, ready by what its configuration has, STOPPED while it lives is seen, ended within its grace.
  */
 import assert from 'node:assert/strict'
 import { cpSync } from 'node:fs'

@@ -48,7 +48,10 @@ describe('a preset', () => {
   })
 
   test('that nobody tried is a warning', () => {
-    const untested = SHIPPED[presetPath('freqtrade.yaml')]?.replace(/tested: .*/, 'tested: untested')
+    const untested = SHIPPED[presetPath('freqtrade.yaml')]?.replace(
+      /tested: >-\n( {4}.*\n)+/,
+      'tested: untested\n',
+    )
     const given = request(bot(), files({ ...paper(), [presetPath('freqtrade.yaml')]: untested as string }))
     const said = loadConfig(given).warnings.map(({ message }) => message)
     assert.ok(said.some(message => /never tried/.test(message)))

@@ -1,6 +1,6 @@
 /**
- * What a preset looks up for itself before its module is resolved. Returns the module with what it found filled
- * in; never changes what the module says itself.
+ * What a preset looks up for itself before its module is resolved. Returns the module with what it found
+ * filled in; never changes what the module says itself.
  */
 import type { Path } from './located.ts'
 import type { Surroundings } from './presets.ts'
