@@ -15,6 +15,7 @@ import urllib.request
 
 TAIL_BYTES = 256 * 1024
 STATE = re.compile(r"Changing state(?: from \w+)? to: (\w+)|Bot heartbeat\. .*state='(\w+)'|Starting worker ")
+FORMAT = "%Y-%m-%d %H:%M:%S"
 STAMP = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
 
 
@@ -36,7 +37,10 @@ def age_of(line):
     stamp = STAMP.match(line)
     if stamp is None:
         return 0
-    return time.time() - time.mktime(time.strptime(stamp.group(1), "%Y-%m-%d %H:%M:%S"))
+    then = time.mktime(time.strptime(stamp.group(1), FORMAT))
+    # In the hour that a clock change gives twice, the later of the two is meant.
+    later = time.strftime(FORMAT, time.localtime(then + 3600)) == stamp.group(1)
+    return time.time() - then - (3600 if later else 0)
 
 
 def main():

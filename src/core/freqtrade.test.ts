@@ -43,6 +43,11 @@ describe('real money', () => {
     assert.equal(moneyOf(plain, {}), 'unset')
   })
 
+  test('of two spellings of one variable the last in order holds, as for Freqtrade', () => {
+    const variables = configOfVariables({ FREQTRADE__dry_run: 'false', FREQTRADE__DRY_RUN: 'true' })
+    assert.equal(moneyOf(plain, variables), 'real')
+  })
+
   test('can be meant by a variable, which wins over the files', () => {
     const variables = configOfVariables({ FREQTRADE__DRY_RUN: 'False', PATH: '/bin' })
     assert.equal(moneyOf(plain, mergeConfigs({ dry_run: true }, variables)), 'real')

@@ -70,7 +70,7 @@ export function configOfVariables(variables: Readonly<Record<string, string>>): 
     if (!name.startsWith(PREFIX)) continue
     const keys = name.slice(PREFIX.length).toLowerCase().split('__').reverse()
     const value = keys.reduce<Json>((inner, key) => ({ [key]: inner }), typed(variables[name] as string))
-    config = mergeConfigs(value as BotConfig, config)
+    config = mergeConfigs(config, value as BotConfig)
   }
   return config
 }

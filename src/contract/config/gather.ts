@@ -1,6 +1,7 @@
 /**
- * Reads mark.yaml and what it includes into one tree: interpolated, short forms unfolded, `defaults:`
- * and presets merged under every module. Refuses files that others can change, include cycles and names declared twice.
+ * Reads mark.yaml and what it includes into one tree: interpolated, short forms unfolded, `defaults:` and
+ * presets merged under every module. Refuses files that others can change, include cycles and names declared
+ * twice.
  */
 import { dirname, resolve } from 'node:path'
 import { MarkError } from '../../core/errors.ts'

@@ -15,9 +15,8 @@ export const PRESETS = ['freqtrade', 'python-venv'] as const
 export type PresetName = (typeof PRESETS)[number]
 
 export interface Preset {
-  /** What lies under the module; null: the package is damaged, or the name is none of PRESETS. */
+  /** What lies under the module. */
   readonly settings: MapNode
-  readonly title: string
   /** `untested`, or the version it was tried with and what was seen. */
   readonly tested: string
 }
@@ -52,7 +51,6 @@ export function readPreset(name: string | null, files: ConfigFiles): Preset | nu
   entries.delete('preset')
   return {
     settings: unfoldModule({ ...tree, entries }, `preset ${name}`, report) as MapNode,
-    title: textOf(child(about, 'title')) ?? (name as string),
     tested: textOf(child(about, 'tested')) ?? 'untested',
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The preset `freqtrade`: reads the bot's own configuration, refuses real money where the fleet is not for it,
- * and chooses `ready` and `health` by what the bot has. Where real money is not meant, the module also gets
- * FREQTRADE__DRY_RUN=true, which wins over every file: one that is edited later changes nothing.
+ * The preset `freqtrade`: reads the bot's own configuration, refuses real money where the fleet is not for
+ * it, and chooses `ready` and `health` by what the bot has. Where real money is not meant, the module also
+ * gets FREQTRADE__DRY_RUN=true, which wins over every file: one that is edited later changes nothing.
  */
 import { join } from 'node:path'
 import {
