@@ -14,6 +14,7 @@ const ALLOWED = [
   /^package\.json$/,
   /^bin\/(?:mark|package\.json)$/,
   /^dist\/[a-z0-9/-]+\.(?:js|d\.ts)$/,
+  /^presets\/[a-z-]+\.(?:yaml|py)$/,
   /^schema\/mark\.schema\.json$/,
   /^(?:LICENSE|README\.md|CHANGELOG\.md)$/,
 ]
@@ -22,6 +23,8 @@ const NEEDED = [
   'dist/cli/main.js',
   'dist/keeper/main.js',
   'dist/daemon/main.js',
+  'presets/freqtrade.yaml',
+  'presets/freqtrade-health.py',
   'LICENSE',
   'CHANGELOG.md',
 ]

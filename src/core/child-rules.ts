@@ -111,8 +111,9 @@ export const pingedStarting: Rule<EventOf<'pinged'>> = (child, event, now, chanc
 export const pinged: Rule<EventOf<'pinged'>> = (child, _event, now) => {
   if (child.spec.watchdogMs === null) return [child, []]
   const watchdogDueMs = now.monoMs + child.spec.watchdogMs
-  // It is alive: whether its data is fresh is for its heartbeats to say.
-  const health = child.health === 'stale' ? 'stale' : 'healthy'
+  // It is alive: whether its data is fresh its heartbeats say, and what a question found only an answer ends.
+  const asked = child.spec.health !== null && child.health === 'unhealthy'
+  const health = child.health === 'stale' || asked ? child.health : 'healthy'
   return [{ ...child, health, watchdogDueMs, wakeAtMs: watchdogDueMs }, []]
 }
 

@@ -168,6 +168,16 @@ test('the hooks of a stop run before the signal and after the end', () => {
   assert.match(vida.child.reason, /orders unverified: 2 orders open/)
 })
 
+test('a bot that pings its watchdog stays unhealthy until its health question is answered well', () => {
+  const probe = { kind: 'tcp', host: '127.0.0.1', port: 1 } as const
+  const asked = { intervalMs: 1, timeoutMs: 1, failures: 1, startPeriodMs: 0 }
+  const vida = new Driver({ watchdogMs: 3000, health: { ...asked, probe, action: 'alert' } }).ready()
+  vida.feed({ kind: 'health', health: 'unhealthy', reason: 'STOPPED' }, { kind: 'pinged' })
+  assert.equal(vida.child.health, 'unhealthy')
+  vida.feed({ kind: 'health', health: 'healthy', reason: 'RUNNING' }, { kind: 'pinged' })
+  assert.equal(vida.child.health, 'healthy')
+})
+
 test('a module that misses its watchdog is stopped and counted as failed, once the first ping came', () => {
   const vida = new Driver({ watchdogMs: 1000 }).ready()
   vida.nowMs = 10_000

@@ -5,6 +5,11 @@ import { describe, test } from 'node:test'
 import type { FakeFiles } from './fake-files.ts'
 import { problem, refusal, request, vida } from './fake-load.ts'
 import { loadConfig } from './load.ts'
+import { PRESETS, presetPath } from './presets.ts'
+
+const SHIPPED = Object.fromEntries(
+  PRESETS.map(name => presetPath(`${name}.yaml`)).map(path => [path, readFileSync(path, 'utf8')]),
+)
 
 describe('errors of the shared vectors', () => {
   interface Vector {
@@ -15,7 +20,7 @@ describe('errors of the shared vectors', () => {
   const file = new URL('../../../test/vectors/config-errors.json', import.meta.url)
   for (const { name, yaml, errors } of JSON.parse(readFileSync(file, 'utf8')) as Vector[]) {
     test(name, () => {
-      const error = refusal(yaml)
+      const error = refusal(yaml, { extra: SHIPPED })
       const shown = error.problems.map(
         ({ line, column, message, hint }) => `${line}:${column} ${message} ${hint}`,
       )

@@ -1,6 +1,7 @@
 /**
- * Reads mark.yaml and what it includes into one tree: interpolated, short forms unfolded, `defaults:`
- * merged under every module. Refuses files that others can change, include cycles and names declared twice.
+ * Reads mark.yaml and what it includes into one tree: interpolated, short forms unfolded, `defaults:` and
+ * presets merged under every module. Refuses files that others can change, include cycles and names declared
+ * twice.
  */
 import { dirname, resolve } from 'node:path'
 import { MarkError } from '../../core/errors.ts'
@@ -18,6 +19,7 @@ import {
   textNode,
   textOf,
 } from './located.ts'
+import { readPreset } from './presets.ts'
 import { didYouMean, type Place, type Report } from './problem.ts'
 import { fleetShape, INCLUDABLE } from './schema.ts'
 import { unfoldModule } from './unfold.ts'
@@ -135,10 +137,19 @@ class Gatherer {
     let node = section === 'modules' && isNull(entry.node) ? mapOf(entry.keyAt, []) : entry.node
     if (section === 'modules') {
       node = unfoldModule(node, `modules.${name}`, this.#report)
-      if (defaults?.kind === 'map' && node.kind === 'map') node = merge(defaults, node)
+      if (node.kind === 'map') node = this.#overlaid(node, defaults)
     }
     if (section === 'jobs') node = unfoldModule(node, `jobs.${name}`, this.#report)
     merged.set(name, { ...entry, node })
+  }
+
+  /** defaults < preset < module; `preset` itself may come from the defaults. */
+  #overlaid(module: MapNode, defaults: LocatedNode | null): LocatedNode {
+    const whole = defaults?.kind === 'map' ? merge(defaults, module) : module
+    const preset = readPreset(textOf(child(whole, 'preset')), this.#files)
+    if (preset === null) return whole
+    const under = defaults?.kind === 'map' ? merge(defaults, preset.settings) : preset.settings
+    return merge(under, module)
   }
 
   #include(

@@ -96,7 +96,10 @@ export class ConfigError extends MarkError {
 
 /** What is wrong with the file outranks what is wrong around it (environment, missing programs). */
 function mainCode(problems: readonly Problem[]): ErrorCode {
-  const order: ErrorCode[] = ['MARK_CONFIG_MISSING', 'MARK_CONFIG_UNSAFE', 'MARK_CONFIG', 'MARK_ENVIRONMENT']
+  const order: ErrorCode[] = [
+    ...(['MARK_CONFIG_MISSING', 'MARK_CONFIG_UNSAFE', 'MARK_CONFIG'] as const),
+    ...(['MARK_REAL_MONEY', 'MARK_ENVIRONMENT'] as const),
+  ]
   return order.find(code => problems.some(problem => problem.code === code)) ?? 'MARK_PREFLIGHT'
 }
 

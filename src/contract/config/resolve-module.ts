@@ -9,6 +9,7 @@ import { combine, digestOf, type EnvFile } from './environment.ts'
 import { nodeAt, type Path } from './located.ts'
 import { argvAt, commandAt } from './resolve-command.ts'
 import { environmentOf, moduleEnvFiles, requireSecrets, requireVariables } from './resolve-environment.ts'
+import { withPreset } from './resolve-preset.ts'
 import { healthAt, readyAt, silenceAt } from './resolve-probe.ts'
 import { didYouMean } from './problem.ts'
 import { checkPattern, directoryOf, problemAt, problemAtKey, resolvePath, type Scope } from './scope.ts'
@@ -22,18 +23,19 @@ export interface Resolved {
   readonly virtualenv: string | null
 }
 
-export function resolveModule(scope: Scope, name: string, input: ModuleInput): Resolved {
+export function resolveModule(scope: Scope, name: string, given: ModuleInput): Resolved {
   const at: Path = ['modules', name]
   const pathAt = (key: 'working_dir' | 'virtualenv'): string | null => {
-    const written = input[key]
+    const written = given[key]
     return written === undefined ? null : resolvePath(scope, [...at, key], written)
   }
   const workingDir = pathAt('working_dir') ?? directoryOf(scope, at)
   const virtualenv = pathAt('virtualenv')
-  const ownFiles = moduleEnvFiles(scope, at, input)
+  const ownFiles = moduleEnvFiles(scope, at, given)
   const envFiles = [...scope.fleetEnvFiles, ...ownFiles]
-  const environment = environmentOf(scope, at, input, ownFiles, virtualenv)
   const variables = combine(envFiles)
+  const input = withPreset(scope, at, given, { workingDir, virtualenv, variables })
+  const environment = environmentOf(scope, at, input, ownFiles, virtualenv)
   requireVariables(
     scope,
     at,

@@ -85,7 +85,7 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
     groups: groupsOf(scope, fleet),
     link: link.plan,
     modules: link.spec === null ? ordered : [link.spec, ...ordered.map(afterLink)],
-    inactive: inactiveOf(tree, inputs),
+    inactive: inactiveOf(tree),
   }
   warnAbout(scope, plan)
   return { plan, modules, scope }
@@ -259,13 +259,10 @@ function secretsOf(scope: Scope, fleet: Partial<FleetInput>): Record<string, Sec
   return secrets
 }
 
-/** Sections and keys that are checked but act on nothing in this version. */
-function inactiveOf(tree: MapNode, inputs: ReadonlyMap<string, ModuleInput>): string[] {
-  const inactive: string[] = INACTIVE_SECTIONS.filter(section => {
+/** Sections that are checked but act on nothing in this version. */
+function inactiveOf(tree: MapNode): string[] {
+  return INACTIVE_SECTIONS.filter(section => {
     const node = child(tree, section)
     return node !== undefined && !(node.kind === 'map' && node.entries.size === 0)
   })
-  const modules = [...inputs.values()]
-  if (modules.some(module => module.preset !== undefined)) inactive.push('preset')
-  return inactive
 }

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { TRADING_STATES } from '../module.ts'
+import { PRESETS } from './presets.ts'
 import * as part from './schema-parts.ts'
 
 const condition = part.choice(['started', 'ready', 'completed'])
@@ -278,7 +279,10 @@ export const moduleShape = {
     .choice(['process', 'systemd', 'supervisord', 'docker', 'swarm', 'kubernetes'])
     .default('process')
     .describe('What runs it. Only `process` works in this version.'),
-  preset: part.text.optional().describe('Settings for a known program, e.g. freqtrade.'),
+  preset: part
+    .choice(PRESETS)
+    .optional()
+    .describe('Settings for a known program. What the module says itself wins over them.'),
   ...aliasShape,
 }
 

@@ -5,6 +5,7 @@
 import type { Plan } from '../../core/plan.ts'
 import { placeInEnvFile } from './environment.ts'
 import { formatPath, keyPlaceAt, type Path } from './located.ts'
+import { readPreset } from './presets.ts'
 import { looksSecret } from './problem.ts'
 import type { Scope } from './scope.ts'
 
@@ -19,8 +20,17 @@ export function warnAbout(scope: Scope, plan: Plan): void {
       'add `health:` or `silence:`, or send WATCHDOG=1 on NOTIFY_SOCKET',
     )
   }
+  warnUntested(scope, plan)
   warnUnreached(scope, plan)
   warnMissing(scope, plan)
+}
+
+function warnUntested(scope: Scope, plan: Plan): void {
+  for (const { name, preset } of plan.modules) {
+    if (readPreset(preset, scope.files)?.tested !== 'untested') continue
+    const message = `the preset ${preset} was never tried with the real program`
+    warn(scope, ['modules', name, 'preset'], message, 'prove a start and a stop in mode TEST first')
+  }
 }
 
 /** SPEC 3: a name like *KEY* in an env file of the fleet reaches nobody unless a module lists it. */
