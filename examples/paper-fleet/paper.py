@@ -1,8 +1,8 @@
 """What every Python module of the paper fleet shares: its log, its heartbeat and its ways to end.
 
-A module is `run(work)`: `work` runs in a thread of its own while the main thread waits for the stop that MARK
-asks for, so a stop is answered at once whatever the work is waiting for. Nothing needs tidying up: each module
-may be killed at any instant.
+A module is `run(work)`: `work` runs in a thread of its own while the main thread waits for the stop that
+MARK asks for, so a stop is answered at once whatever the work is waiting for. Nothing needs tidying up: each
+module may be killed at any instant.
 """
 
 import os

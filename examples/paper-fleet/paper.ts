@@ -1,5 +1,6 @@
-// What the TypeScript modules of the paper fleet share: the same log, heartbeat, starts and deaths as their Python
-// sisters (logbook.py and paper.py say why things are as they are), and the way to the exchange (wire.py).
+// What the TypeScript modules of the paper fleet share: the same log, heartbeat, starts and deaths as their
+// Python sisters (logbook.py and paper.py say why things are as they are), and the way to the exchange
+// (wire.py).
 import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'

@@ -14,7 +14,7 @@ os.environ["MARK_STATE_DIR"] = ROOM.name
 os.environ.pop("MARK_HALT_FILE", None)
 
 # The modules look at the environment when they are loaded.
-import durable, exchange, logbook, mark_sdk, paper, teea, verify  # noqa: E401, E402
+import books, durable, exchange, logbook, mark_sdk, paper, teea, verify  # noqa: E401, E402
 
 paper.log = lambda level, message: None
 
@@ -31,18 +31,18 @@ class Room(unittest.TestCase):
             os.mkdir(os.path.join(room.name, name))
         self.room = room.name
         self.ledger = os.path.join(room.name, "exchange", "ledger.jsonl")
-        self.books = None
+        self.kept = None
 
     def exchange(self):
         return exchange.Exchange(self.ledger, lambda seconds: 2_000_001)
 
     def teea(self, ask):
         """TEEA in a new life: what it kept of the one before is all it has."""
-        if self.books is not None:
-            self.books.close()
-        self.books = mark_sdk.PersistentMap("books", dir=os.path.join(self.room, "teea"))
-        self.addCleanup(self.books.close)
-        trader = teea.Teea(self.books, ask)
+        if self.kept is not None:
+            self.kept.close()
+        self.kept = mark_sdk.PersistentMap("books", dir=os.path.join(self.room, "teea"))
+        self.addCleanup(self.kept.close)
+        trader = teea.Teea(books.Books(self.kept), ask)
         trader.settle()
         return trader
 
@@ -114,19 +114,19 @@ class Execution(Room):
         self.assertRaises(ConnectionError, trader.order, BUY, request("a"))
         self.assertRaises(mark_sdk.Refuse, trader.order, BUY, request("b"))
         trader.settle()
-        self.assertEqual(trader.account["fills"], 1)
+        self.assertEqual(trader.books.account["fills"], 1)
         self.assertEqual(verify.verify(self.room, settled=True)["reason"], "")
 
     def test_books_that_disagree_are_refused_and_the_checker_sees_it(self):
         trader = self.teea(self.exchange().answer)
-        wrong = {**trader.account, "cash_cents": trader.account["cash_cents"] + 1}
-        self.books.set("account", wrong, durable=True)
+        wrong = {**trader.books.account, "cash_cents": trader.books.account["cash_cents"] + 1}
+        self.kept.set("account", wrong, durable=True)
         self.assertFalse(verify.verify(self.room, settled=False)["ok"])
         self.assertRaises(durable.Corrupt, self.teea, self.exchange().answer)
 
     def test_books_that_are_gone_are_not_begun_anew(self):
         self.teea(self.exchange().answer)
-        self.books.close()
+        self.kept.close()
         os.unlink(os.path.join(self.room, "teea", "books.db"))
         self.assertRaises(mark_sdk.StateLost, self.teea, self.exchange().answer)
         self.assertFalse(verify.verify(self.room, settled=False)["ok"])

@@ -35,7 +35,8 @@ class Vida:
         while True:
             candle = self.market.candle(self.next)
             self.next += 1
-            link.publish("candles/live", {**candle, "at": time.time()})  # only what is said live carries a time
+            # Only what is said live carries a time.
+            link.publish("candles/live", {**candle, "at": time.time()})
             self._keep_account(candle)
             due = max(due + pause, time.monotonic() - 1)  # catch up after a hiccup, but never by a flood
             time.sleep(max(0, due - time.monotonic()))
