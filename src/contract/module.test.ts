@@ -56,6 +56,16 @@ test('null stands for an optional field that is not there, except where it has a
   assert.deepEqual(parseModuleLine('{"type":"degraded","reason":null}'), { type: 'degraded', reason: null })
 })
 
+test('an event is of a known kind, and holds texts alone', () => {
+  const event = { type: 'event', kind: 'link_client', data: { client: 'vida', what: 'here' } }
+  assert.deepEqual(parseModuleLine(JSON.stringify(event)), event)
+  for (const wrong of [{ kind: 'exited' }, { data: { pid: 1 } }, { data: null }])
+    assert.ok(
+      'refused' in (parseModuleLine(JSON.stringify({ ...event, ...wrong })) ?? {}),
+      JSON.stringify(wrong),
+    )
+})
+
 test('a traceback is cut at its bound', () => {
   const crash = { type: 'crash', error: { type: 'E' }, traceback: 'x'.repeat(40_000) }
   const parsed = parseModuleLine(JSON.stringify(crash)) as { traceback: string }

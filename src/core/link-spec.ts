@@ -1,6 +1,7 @@
 /**
  * The broker as a module of the fleet (docs/link.md): declared by `link:` and not by the user, and the only
  * module that is MARK's own. It comes back within a second, for ever: what it forgets its clients say again.
+ * One that hangs is gone before they forget: watchdog, grace, start and its first second are less than 10 s.
  */
 import type { ModuleSpec, Plan } from './plan.ts'
 
@@ -38,7 +39,7 @@ export function linkSpec(argv: readonly string[], workingDir: string, settings: 
     dependsOn: [],
     ready: { kind: 'notify', timeoutMs: 30_000 },
     health: null,
-    watchdogMs: 15_000,
+    watchdogMs: 5000,
     heartbeat: null,
     silenceMs: null,
     recover: null,
@@ -52,7 +53,7 @@ export function linkSpec(argv: readonly string[], workingDir: string, settings: 
       budget: [{ count: 60, windowMs: 60_000 }],
       whenSpent: 'slow',
     },
-    stop: { signal: 'SIGTERM', graceMs: 5000, before: null, verify: null, orders: 'leave' },
+    stop: { signal: 'SIGTERM', graceMs: 1000, before: null, verify: null, orders: 'leave' },
     log: {
       maxSizeBytes: 10_000_000,
       keep: 3,

@@ -43,6 +43,8 @@ type Raw = (topic: string, text: string) => void
 
 const TIMEOUT_MS = 10_000
 const TOPICS_AN_EPOCH = 100_000
+/** More than the outbox can keep. */
+const UNSENT_MAX = 4000
 const LAST_WORDS_MS = 1000
 
 export class FleetLink {
@@ -88,6 +90,8 @@ export class FleetLink {
     const message = this.#outbox.add({ topic, text, qos, retain }, this.#deps.nowMs())
     if (!this.#isUp) return
     this.#unsent.push(message)
+    // A broker that takes nothing must not make us hold more than the outbox does.
+    if (this.#unsent.length > UNSENT_MAX) this.#unsent = this.#unsent.filter(unsent => !unsent.isGone)
     this.#pump()
   }
 
@@ -178,9 +182,11 @@ export class FleetLink {
     this.#isUp = false
     this.#unsent = []
     this.#inFlight.clear()
-    if (refused) this.#warn(`the link is closed to ${this.#name}: ${reason}`)
-    if (this.#isClosed || this.#deps.place === null) return
-    const delayMs = retryMs(this.#attempt++, this.#deps.place.isOwn) * (0.5 + this.#deps.chance() / 2)
+    const { place, chance } = this.#deps
+    if (this.#isClosed || place === null) return
+    // MARK tells of its own broker itself.
+    if (refused || !place.isOwn) this.#warn(`the link is closed to ${this.#name}: ${reason}`)
+    const delayMs = retryMs(this.#attempt++, place.isOwn) * (0.5 + chance() / 2)
     this.#retry = setTimeout(() => this.#connect(), delayMs)
   }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { passwordOf } from '../../src/host/link-access.ts'
-import { LinkBench, until } from './link-bench.ts'
+import { LinkBench, type RawClient, until } from './link-bench.ts'
 
 test('no name, a wrong password or the password of another: refused and not heard', async () => {
   await LinkBench.with(async bench => {
@@ -146,6 +146,20 @@ test('of two connections with one client id the newer stays; no other module is 
     await until('the older is out', () => vida.isClosed)
     assert.equal(again.isClosed, false)
     assert.equal(dani.isClosed, false)
+  })
+})
+
+test('those who never say who they are keep nobody out', async () => {
+  await LinkBench.with(async bench => {
+    const vida = await bench.raw('vida')
+    const strangers: RawClient[] = []
+    for (let n = 0; n < 1000; n++) strangers.push(await bench.raw(null))
+    const dani = await bench.raw('dani')
+    await dani.subscribe('ticks/#')
+    vida.publish('ticks/a', 'heard')
+    await until('it is heard', () => dani.texts().includes('heard'))
+    await until('the oldest is put out', () => strangers[0]?.isClosed === true)
+    await until('it is told', () => bench.events.some(event => event.reason === 'too many connections'))
   })
 })
 

@@ -11,6 +11,7 @@ const ORDER_EVERY = 3
 const TIMEOUT_MS = 600_000
 
 const outcomes: Record<string, number> = {}
+const values: number[] = []
 const orders: Promise<void>[] = []
 let ticks = 0
 const timer = setInterval(() => {
@@ -26,6 +27,7 @@ async function order(n: number): Promise<void> {
       value => (value === n * 2 ? 'value' : 'wrong value'),
       (error: Error) => `${error.name}: ${error.message}`,
     )
+  if (outcome === 'value') values.push(n)
   outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
 }
 
@@ -34,6 +36,6 @@ async function end(): Promise<void> {
   await Promise.all(orders)
   writeFileSync(
     'done.json',
-    JSON.stringify({ ticks, orders: orders.length, outcomes, dropped: link().dropped }),
+    JSON.stringify({ ticks, orders: orders.length, values, outcomes, dropped: link().dropped }),
   )
 }

@@ -10,6 +10,7 @@ import { test } from 'node:test'
 import { Fleet, until } from './fleet.ts'
 
 const KILLS = Number(process.env.MARK_LINK_KILLS ?? 5)
+const EXCHANGE_KILLS = 5
 const LINK_DIR = join(import.meta.dirname, '..', 'link')
 const skip =
   spawnSync('mosquitto_pub', ['--help']).error === undefined ? false : 'mosquitto-clients is not installed'
@@ -20,9 +21,21 @@ link:
   subscribe: { teea: [ticks/#] }
 ${port}
 modules:
-  teea: { command: [${process.execPath}, ${join(LINK_DIR, 'exchange.ts')}], ready: { notify: true } }
+  teea:
+    command: [${process.execPath}, ${join(LINK_DIR, 'exchange.ts')}]
+    ready: { notify: true }
+    restart: { delay: 100ms, max_delay: 100ms }
   dani: { command: [${process.execPath}, ${join(LINK_DIR, 'trader.ts')}], depends_on: [teea] }
 `
+
+interface Done {
+  readonly ticks: number
+  readonly orders: number
+  /** Orders that were answered with a value. */
+  readonly values: readonly number[]
+  readonly outcomes: Readonly<Record<string, number>>
+  readonly dropped: number
+}
 
 const linesOf = (fleet: Fleet, name: string): number[] =>
   fleet.read(name).split('\n').filter(Boolean).map(Number)
@@ -51,12 +64,7 @@ test(`a broker killed ${KILLS} times under traffic loses nothing and doubles not
     await until('traffic flows again', 20_000, () => fleet.events('ready', 'link').length > KILLS)
     fleet.write('stop', '')
     await until('all orders have an outcome', 90_000, () => fleet.has('done.json'))
-    const done = JSON.parse(fleet.read('done.json')) as {
-      ticks: number
-      orders: number
-      outcomes: Record<string, number>
-      dropped: number
-    }
+    const done = JSON.parse(fleet.read('done.json')) as Done
     await until('the last tick came', 20_000, () => linesOf(fleet, 'heard.txt').at(-1) === done.ticks)
     const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1)
     const executed = linesOf(fleet, 'executed.txt').sort((a, b) => a - b)
@@ -68,6 +76,45 @@ test(`a broker killed ${KILLS} times under traffic loses nothing and doubles not
     assert.deepEqual(linesOf(fleet, 'heard.txt'), numbers(done.ticks), 'each message once and in order')
     assert.equal(done.dropped, 0)
     assert.equal(fleet.events('exited', 'link').length, KILLS)
+  } finally {
+    fleet.end()
+  }
+})
+
+test('who executes orders is killed while it does: none is executed twice, and none is called refused', {
+  skip,
+}, async () => {
+  const fleet = new Fleet(config(), ['link', 'teea', 'dani'])
+  try {
+    await fleet.up()
+    let pid: number | undefined
+    for (let kill = 0; kill < EXCHANGE_KILLS; kill++) {
+      const before = linesOf(fleet, 'executed.txt').length
+      await until('orders flow', 30_000, () => linesOf(fleet, 'executed.txt').length > before + 5)
+      pid = await until('it is there', 30_000, () => {
+        const found = fleet.pids().teea?.[0]
+        return found !== undefined && found !== pid && found
+      })
+      process.kill(pid, 'SIGKILL')
+    }
+    const before = linesOf(fleet, 'executed.txt').length
+    await until('orders flow again', 30_000, () => linesOf(fleet, 'executed.txt').length > before)
+    fleet.write('stop', '')
+    await until('all orders have an outcome', 90_000, () => fleet.has('done.json'))
+    const done = JSON.parse(fleet.read('done.json')) as Done
+    const executed = linesOf(fleet, 'executed.txt')
+    console.log(`${EXCHANGE_KILLS} kills: ${done.orders} orders, ${JSON.stringify(done.outcomes)}`)
+    assert.equal(new Set(executed).size, executed.length, 'none twice')
+    assert.deepEqual(
+      done.values.filter(n => !executed.includes(n)),
+      [],
+      'what has a value was executed',
+    )
+    const unknown = Object.entries(done.outcomes).filter(([outcome]) => outcome !== 'value')
+    assert.ok(
+      unknown.every(([outcome]) => outcome.startsWith('RequestUnknown')),
+      JSON.stringify(unknown),
+    )
   } finally {
     fleet.end()
   }

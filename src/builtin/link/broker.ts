@@ -6,6 +6,7 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import {
   Aedes,
   type AedesPublishPacket,
@@ -51,7 +52,9 @@ export class Broker {
   readonly #presence: Presence<Client>
   readonly #modules = new WeakMap<Client, string>()
   readonly #faults = new WeakMap<Client, string>()
-  readonly #sockets = new Set<Socket>()
+  readonly #wires = new Set<Wire>()
+  /** Those of #wires whose name is not proven. */
+  readonly #strangers = new Set<Duplex>()
   #settle: NodeJS.Timeout | null = null
 
   private constructor(options: BrokerOptions) {
@@ -96,26 +99,30 @@ export class Broker {
 
   /** A new connection. */
   take(socket: Socket): void {
-    if (this.#sockets.size >= CONNECTIONS_MAX) {
-      socket.on('error', () => {})
-      socket.destroy()
-      this.#tellings.tell('link_refused', { what: 'connection', reason: 'too many connections' })
-      return
-    }
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
-    this.#aedes.handle(new Wire(socket))
+    const wire = new Wire(socket)
+    this.#wires.add(wire)
+    this.#strangers.add(wire)
+    wire.once('close', () => {
+      this.#wires.delete(wire)
+      this.#strangers.delete(wire)
+    })
+    this.#aedes.handle(wire)
+    if (this.#wires.size <= CONNECTIONS_MAX) return
+    // Whoever has not said who it is must not keep those out who can.
+    const [oldest = wire] = this.#strangers
+    oldest.destroy(new Error('too many connections'))
   }
 
   async close(): Promise<void> {
     if (this.#settle) clearTimeout(this.#settle)
     await new Promise<void>(resolve => this.#aedes.close(resolve))
-    for (const socket of this.#sockets) socket.destroy()
+    for (const wire of this.#wires) wire.destroy()
   }
 
   #listen(): void {
     this.#aedes.on('client', client => {
       const module = this.#nameOf(client)
+      this.#strangers.delete(client.conn as Duplex)
       this.#presence.came(module, client)
       this.#tellings.tell('link_client', { client: module, what: 'here' })
     })

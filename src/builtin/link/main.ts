@@ -11,8 +11,8 @@ import { listenUnix, Port } from './listeners.ts'
 import { MarkVoice } from './mark-voice.ts'
 
 const SETTLE_MS = 1000
-const ALIVE_EVERY_MS = 5000
-const END_MS = 2000
+const ALIVE_EVERY_MS = 1000
+const END_MS = 800
 
 const { env } = process
 let trouble: string | null = null

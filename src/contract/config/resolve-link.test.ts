@@ -28,6 +28,15 @@ test('without link: there is no broker, and with it the broker comes first and i
   assert.equal(load(fleet('publish: {}')).modules.length, 3)
 })
 
+test('a module that cannot wait by itself may wait for the broker to be ready', () => {
+  const yaml = (link: string): string => `${link}modules: {vida: {command: sleep 1, depends_on: [link]}}`
+  assert.deepEqual(load(yaml('link: {publish: {}}\n')).modules[1]?.dependsOn, [
+    { name: 'link', condition: 'ready' },
+  ])
+  for (const link of ['', 'link: {broker: "mqtt://mq"}\n'])
+    assert.match(problem(yaml(link)).message, /no module `link`/)
+})
+
 test('a broker elsewhere needs none here', () => {
   const plan = load(fleet('broker: mqtts://mq.example:8883'))
   assert.deepEqual(plan.link, { broker: 'mqtts://mq.example:8883', listen: null })

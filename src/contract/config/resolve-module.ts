@@ -158,7 +158,7 @@ function dependenciesAt(scope: Scope, at: Path, name: string, input: ModuleInput
     const path = [...at, 'depends_on', needed]
     const others = scope.moduleNames.filter(other => other !== name)
     if (needed === name) problemAtKey(scope, path, `\`${name}\` depends on itself`, 'remove it')
-    else if (!scope.moduleNames.includes(needed)) {
+    else if (!scope.moduleNames.includes(needed) && !scope.builtIn.includes(needed)) {
       problemAtKey(scope, path, `there is no module \`${needed}\``, didYouMean(needed, others))
     }
     const task = scope.isTask(needed)

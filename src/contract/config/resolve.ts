@@ -49,6 +49,7 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
     words,
     secretNames: keysOf(tree, 'secrets'),
     moduleNames: keysOf(tree, 'modules'),
+    builtIn: hasOwnBroker(tree) ? [LINK] : [],
     isTask: name => textOf(nodeAt(tree, ['modules', name, 'kind'])) === 'task',
   }
   if (scope.moduleNames.length === 0 && keysOf(tree, 'jobs').length === 0) {
@@ -91,8 +92,14 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
   return { plan, modules, scope }
 }
 
-/** So that the broker starts first and stops last; it need not be ready: nobody waits for it. */
+function hasOwnBroker(tree: MapNode): boolean {
+  const link = child(tree, 'link')
+  return link?.kind === 'map' && textOf(child(link, 'broker')) === null
+}
+
+/** So that the broker starts first and stops last; it need not be ready, unless the module wants it so. */
 function afterLink(spec: ModuleSpec): ModuleSpec {
+  if (spec.dependsOn.some(({ name }) => name === LINK)) return spec
   return { ...spec, dependsOn: [{ name: LINK, condition: 'started' }, ...spec.dependsOn] }
 }
 

@@ -22,6 +22,8 @@ export interface Scope {
   /** Declared under `secrets:`. */
   readonly secretNames: readonly string[]
   readonly moduleNames: readonly string[]
+  /** Modules that MARK adds itself. */
+  readonly builtIn: readonly string[]
   readonly isTask: (module: string) => boolean
 }
 
