@@ -194,7 +194,8 @@ class FakeBroker:
             if wanted in self.refused_filters:
                 peer.send(0x90, body[:2] + b"\x80")
                 return
-            peer.filters.append(wanted)
+            if wanted not in peer.filters:
+                peer.filters.append(wanted)
             peer.send(0x90, body[:2] + b"\x01")
             for topic, payload in self.retained.items():
                 if matches(wanted, topic):

@@ -61,6 +61,7 @@ class LinkSession:
     def unroute(self, filter: str, take: Take) -> None:
         self._routes = [route for route in self._routes if route != (filter, take)]
         if self._is_open and all(filter != other for other, _ in self._routes):
+            self._new_filters = deque(each for each in self._new_filters if each != filter)
             self._old_filters.append(filter)
 
     def reply(self, sender: str, text: str) -> None:
