@@ -11,7 +11,7 @@ import { LinkOutbox, type Outgoing } from './link-outbox.ts'
 import { type LinkPlace, retryMs } from './link-place.ts'
 import { LinkRequests } from './link-requests.ts'
 import { LinkSeen } from './link-seen.ts'
-import { type Handler, LinkServer } from './link-server.ts'
+import { type Handler, LinkServer, type Recover } from './link-server.ts'
 import { checkedData, plainData, readEnvelope, writeEnvelope } from './link-text.ts'
 import type { MqttPacket } from './mqtt-codec.ts'
 import { MqttConnection } from './mqtt-connection.ts'
@@ -26,7 +26,7 @@ export interface PublishOptions {
 export interface ServeOptions {
   /** Of its own: nothing else belongs into this map. */
   readonly ledger: Ledger
-  readonly recover?: Handler
+  readonly recover?: Recover
 }
 
 export interface FleetLinkDeps {

@@ -16,20 +16,27 @@ export interface Asked {
 
 export type Handler = (data: Json, asked: Asked) => Json | undefined | Promise<Json | undefined>
 
+/** Finds out what became of a request that was begun before a crash. */
+export type Recover = (id: string, data: Json) => ReturnType<Handler>
+
 export interface ServerDeps {
   readonly ledger: RequestLedger
   readonly handler: Handler
-  /** Finds out what became of a request that was begun before a crash. */
-  readonly recover: Handler | null
+  readonly recover: Recover | null
   readonly nowMs: () => number
   readonly reply: (to: string, reply: Reply) => void
 }
 
+type Work = () => ReturnType<Handler>
+
 const MESSAGE_MAX_CHARS = 1000
+const REFUSED_MAX = 10_000
 
 export class LinkServer {
   readonly #deps: ServerDeps
   readonly #running = new Set<string>()
+  /** Told without a word in the ledger: a repetition that was under way must not be executed after all. */
+  readonly #refused = new Map<string, Reply>()
 
   constructor(deps: ServerDeps) {
     this.#deps = deps
@@ -39,6 +46,8 @@ export class LinkServer {
     const request = readRequest(text)
     if (request === null) return
     const { ledger, nowMs, recover, handler } = this.#deps
+    const refused = this.#refused.get(request.id)
+    if (refused) return this.#deps.reply(from, refused)
     const entry = ledger.get(request.id)
     const deed = decide({
       ledger: entry?.state ?? null,
@@ -47,15 +56,16 @@ export class LinkServer {
       recover: recover !== null,
     })
     if (deed === 'reply' && entry?.state === 'done') this.#deps.reply(from, entry.reply)
-    if (deed === 'refuse expired') this.#deps.reply(from, refusal(request, 'expired', 'it came too late'))
+    if (deed === 'refuse expired') this.#refuse(from, refusal(request, 'expired', 'it came too late'))
     if (deed === 'unknown') await this.#finish(from, request, unknown(request, 'it was begun before a crash'))
-    if (deed === 'recover') await this.#run(from, request, recover as Handler)
-    if (deed === 'execute') await this.#execute(from, request, handler)
+    const { id, expires, data } = request
+    if (deed === 'recover') await this.#run(from, request, () => recover?.(id, data))
+    if (deed === 'execute') await this.#execute(from, request, () => handler(data, { id, from, expires }))
   }
 
-  async #execute(from: string, request: Request, handler: Handler): Promise<void> {
-    const { ledger, nowMs, reply } = this.#deps
-    if (!ledger.makeRoom(nowMs())) return reply(from, refusal(request, 'busy', 'the ledger is full'))
+  async #execute(from: string, request: Request, work: Work): Promise<void> {
+    const { ledger, nowMs } = this.#deps
+    if (!ledger.makeRoom(nowMs())) return this.#refuse(from, refusal(request, 'busy', 'the ledger is full'))
     this.#running.add(request.id)
     try {
       await ledger.set(request.id, { state: 'begun', expires: request.expires })
@@ -70,13 +80,18 @@ export class LinkServer {
     // The disk may have been slow: who asked does not wait any more, and an order must not come late.
     if (nowMs() > request.expires)
       return await this.#finish(from, request, refusal(request, 'expired', 'it could not begin in time'))
-    await this.#run(from, request, handler)
+    await this.#run(from, request, work)
   }
 
-  async #run(from: string, request: Request, handler: Handler): Promise<void> {
-    const { id, expires, data } = request
-    this.#running.add(id)
-    await this.#finish(from, request, await outcome(request, () => handler(data, { id, from, expires })))
+  #refuse(from: string, reply: Reply): void {
+    this.#refused.set(reply.id, reply)
+    if (this.#refused.size > REFUSED_MAX) this.#refused.delete(this.#refused.keys().next().value as string)
+    this.#deps.reply(from, reply)
+  }
+
+  async #run(from: string, request: Request, work: Work): Promise<void> {
+    this.#running.add(request.id)
+    await this.#finish(from, request, await outcome(request, work))
   }
 
   async #finish(from: string, request: Request, reply: Reply): Promise<void> {
@@ -88,7 +103,7 @@ export class LinkServer {
   }
 }
 
-async function outcome(request: Request, work: () => ReturnType<Handler>): Promise<Reply> {
+async function outcome(request: Request, work: Work): Promise<Reply> {
   try {
     const value = checkedData((await work()) ?? null)
     return { v: 1, id: request.id, ok: true, value }

@@ -143,13 +143,37 @@ test('begun before a crash is not executed again: unknown, or what `recover` fou
     assert.match(await answerTo('A1'), /"unknown"/)
     await first.close()
     const asked: Json[] = []
-    const recover = (data: Json): Json => {
-      asked.push(data)
+    const recover = (id: string, data: Json): Json => {
+      asked.push(id, data)
       return 'it was filled'
     }
     bench.link('teea').serve('order', never, { ledger: begun('A2'), recover })
     assert.match(await answerTo('A2'), /it was filled/)
-    assert.deepEqual(asked, ['buy'])
+    assert.deepEqual(asked, ['A2', 'buy'])
+  })
+})
+
+test('a request that was refused is refused for good, though there would be room for it now', async () => {
+  await LinkBench.with(async bench => {
+    let isFull = true
+    const map = new Map<string, Json>()
+    const ledger: Ledger = Object.defineProperty(ledgerOf(map), 'size', { get: () => (isFull ? 1e6 : 0) })
+    bench.link('teea').serve('order', () => 'executed', { ledger })
+    const dani = await bench.raw('dani')
+    await dani.subscribe('reply/dani/+')
+    const order = JSON.stringify({ v: 1, id: 'A1', ts: 1, expires: Date.now() + 60_000, data: 1 })
+    const answers = async (): Promise<void> => {
+      const before = dani.texts().length
+      await until('it is answered', () => {
+        dani.publish('request/teea/order/dani', order)
+        return dani.texts().length > before
+      })
+    }
+    await answers()
+    isFull = false
+    await answers()
+    assert.equal(new Set(dani.texts()).size, 1)
+    assert.match(dani.texts()[0] ?? '', /"busy"/)
   })
 })
 

@@ -136,7 +136,7 @@ test('a keeper killed between the versions is succeeded by the version before', 
         writeFileSync('between', '')
         for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000)
       }`,
-      "import { writeFileSync } from 'node:fs'",
+      "import { existsSync, writeFileSync } from 'node:fs'",
     )
     const keeper = await armed(fleet)
     const pids = fleet.pids()
