@@ -228,11 +228,17 @@ export function refusedStart(child: Child, event: EventOf<'refused'>, now: Insta
   const said = note('start_refused', { why: event.why })
   const reason = `could not start: ${event.why}`
   const [next, effects] = event.transient
-    ? backoff(child, now.monoMs + REFUSED_PAUSE_MS, reason, child.nextWhy, now)
+    ? backoff(uncounted(child), now.monoMs + REFUSED_PAUSE_MS, reason, child.nextWhy, now)
     : failure(child, reason, 'crash', now, chance)
   const told = event.transient && event.why === child.refusal
   const more = told ? effects.filter(effect => effect.do !== 'note') : [said, ...effects]
   return [{ ...next, refusal: event.why }, more]
+}
+
+/** A start that a shortage kept from happening was no restart. */
+function uncounted(child: Child): Child {
+  const counted = child.nextWhy === 'crash' || child.nextWhy === 'health'
+  return counted ? { ...child, restarts: Math.max(0, child.restarts - 1) } : child
 }
 
 function backoff(child: Child, atMs: number, reason: string, why: Child['nextWhy'], now: Instant): Step {

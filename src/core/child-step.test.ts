@@ -229,6 +229,7 @@ test('a shortage at the start is tried again and never counted', () => {
       { kind: 'refused', why: 'EMFILE', transient: true },
     )
     assert.equal(vida.child.phase, 'backoff')
+    assert.equal(vida.child.restarts, 0)
     vida.nowMs += 1000
     vida.feed({ kind: 'woke' })
   }

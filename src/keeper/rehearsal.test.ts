@@ -51,3 +51,13 @@ test('while modules wait for one another nothing is rehearsed', () => {
   rehearseOnceStarted(engine, () => assert.fail('roko still waits'))
   assert.ok([...engine.children.values()].some(child => child.phase === 'waiting'))
 })
+
+test('a host that has no room for a rehearsal goes without one', () => {
+  const life = new StoryLife()
+  for (const line of ['module luka', 'up', 'ready luka', 'advance 2s']) life.run(line)
+  const engine = life.keeper?.engine as Engine
+  rehearseOnceStarted(engine, () => {
+    throw new Error('EMFILE')
+  })
+  assert.equal(engine.children.get('luka')?.phase, 'ready')
+})

@@ -20,9 +20,17 @@ const MODULES_MAX = 16
 export function rehearseOnceStarted(engine: Engine, stage: () => Stage, looks = 0): void {
   const children = [...engine.children.values()]
   const isBusy = children.some(child => child.phase === 'waiting' || child.phase === 'stopping')
-  if (!isBusy && children.some(isLive) && engine.plan !== null) return rehearse(engine, stage())
+  if (!isBusy && children.some(isLive) && engine.plan !== null) return begin(engine, stage)
   const again = (): void => rehearseOnceStarted(engine, stage, looks + 1)
   if (looks < LOOKS_MAX) engine.world.soon(again, LOOK_AGAIN_MS)
+}
+
+function begin(engine: Engine, stage: () => Stage): void {
+  try {
+    rehearse(engine, stage())
+  } catch (error) {
+    complain(error)
+  }
 }
 
 /** In slices, so that others get their answers in between. */
@@ -30,11 +38,16 @@ function rehearse(engine: Engine, stage: Stage, round = 0): void {
   try {
     stopAll(engine, stage.world)
   } catch (error) {
-    process.stderr.write(`the rehearsal failed: ${(error as Error).message}\n`)
+    complain(error)
     return stage.close()
   }
   if (round < ROUNDS) engine.world.soon(() => rehearse(engine, stage, round + 1), 10)
   else stage.close()
+}
+
+/** A host that is short of something: then the first stop is as slow as it would be. */
+function complain(error: unknown): void {
+  process.stderr.write(`no stop is rehearsed: ${(error as Error).message}\n`)
 }
 
 function stopAll({ plan }: Engine, world: World): void {
