@@ -6,16 +6,37 @@ import asyncio
 import json
 import logging
 import os
+import select
 import threading
 import time
 import unittest
+import unittest.mock
 from typing import Any, Dict, List
 
-from mark_sdk import Module, RequestRefused, RequestUnknown, read_environment
+from mark_sdk import Module, RequestRefused, RequestUnknown, mqtt_client, read_environment
 
 from .fake_broker import FakeBroker, Peer
 from .fake_mark import until
 from .linked import Linked
+
+
+class Waking(unittest.TestCase):
+    def test_who_wakes_it_while_it_wakes_up_does_not_silence_the_next(self) -> None:
+        nobody: Any = None
+        client = mqtt_client.Client(mqtt_client.Address("/nowhere"), "a", None, None, nobody, nobody)
+        client.connected, client._wakers = True, list(os.pipe2(os.O_NONBLOCK))
+        client.wake()
+        read = os.read
+
+        def woken_meanwhile(handle: int, size: int) -> bytes:
+            client.wake()
+            return read(handle, size)
+
+        with unittest.mock.patch.object(mqtt_client.os, "read", woken_meanwhile):
+            client._clear_waker()
+        client.wake()
+        self.assertTrue(select.select([client._wakers[0]], [], [], 0)[0], "nobody would hear of it")
+        client._close_wakers()
 
 
 class Messages(Linked):

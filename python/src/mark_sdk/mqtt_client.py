@@ -163,8 +163,9 @@ class Client:
 
     def _clear_waker(self) -> None:
         assert self._wakers is not None
-        self._is_awake = False
+        # In this order: a wake between the two is answered by the frames that follow, and one after them pokes.
         os.read(self._wakers[0], 4096)
+        self._is_awake = False
 
     def _connect(self) -> None:
         try:
