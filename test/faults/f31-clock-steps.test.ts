@@ -50,19 +50,24 @@ test('F31: steps of the wall clock change no delay, no verdict and no uptime', {
     await until('the keeper serves', 15_000, () => fleet.look().keeperServes)
     await fleet.up()
     const before = fleet.pids()
+    const atLeastMs: number[] = []
     const tookMs: number[] = []
     for (const by of STEPS) {
       const pid = fleet.pidOf('roko')
+      const told = performance.now()
       fleet.write('die', '')
       await until('roko is gone', 5000, () => fleet.pids().roko === undefined)
       const began = performance.now()
       step(by)
       await until(`roko is back after ${by}`, 5000, () => fleet.pids().roko?.some(now => now !== pid))
+      // It may have been gone for a while when we saw it: at least since it was told, at most until then.
+      atLeastMs.push(Math.round(performance.now() - told))
       tookMs.push(Math.round(performance.now() - began))
       await sleep(300)
     }
     t.diagnostic(`restarts after ${tookMs.join(', ')} ms`)
-    for (const ms of tookMs) assert.ok(ms > DELAY_MS - 300 && ms < DELAY_MS + 1000, `${ms} ms`)
+    for (const ms of atLeastMs) assert.ok(ms > DELAY_MS - 300, `${ms} ms`)
+    for (const ms of tookMs) assert.ok(ms < DELAY_MS + 1000, `${ms} ms`)
     // As long as the longest of the verdicts takes.
     await sleep(3500)
     assert.deepEqual(fleet.events('unhealthy'), [])
