@@ -105,12 +105,14 @@ function checkJitter(scope: Scope, name: string, { jitter }: JobInput, gapMs: nu
 }
 
 const SAMPLE = 500
+const FROM_MS = Date.UTC(2030, 0)
+const UNTIL_MS = Date.UTC(2040, 0)
 
 /** The shortest distance between two runs, among the first of some hundreds. */
 function shortestGap(job: JobSpec, clockwork: Parameters<typeof nextInstant>[1]): number | null {
   let gap: number | null = null
-  let last = nextInstant(job, clockwork, Date.UTC(2030, 0))
-  for (let count = 0; last !== null && count < SAMPLE; count++) {
+  let last = nextInstant(job, clockwork, FROM_MS)
+  for (let count = 0; last !== null && last.atMs < UNTIL_MS && count < SAMPLE; count++) {
     const next = nextInstant(job, clockwork, last.atMs)
     if (next !== null) gap = Math.min(gap ?? Number.POSITIVE_INFINITY, next.atMs - last.atMs)
     last = next

@@ -26,7 +26,7 @@ export const readCronLine: ReadCronLine = (line, seconds) => {
       next: wallMs => cron.nextRun(new Date(wallMs))?.getTime() ?? null,
     }
     if (matcher.next(0) !== null) return { ok: true, matcher }
-    return { ok: false, message: 'this never fires', hint: 'there is no such day in any year' }
+    return { ok: false, message: 'this never fires', hint: 'no day of any year fits it' }
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error)
     const reason = said.replace(/^CronPattern: (?:Syntax error, )?/, '').replace(/\.$/, '')
