@@ -5,6 +5,7 @@
  */
 import { MarkError } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
+import type { JobSpec } from '../core/schedule.ts'
 import { peekChecked } from '../host/atomic-file.ts'
 import { configFiles } from '../host/config-files.ts'
 import { ownProgram } from '../host/own-program.ts'
@@ -18,6 +19,7 @@ export interface PlanFlags {
 
 export interface LoadedPlan {
   readonly plan: Plan
+  readonly jobs: readonly JobSpec[]
   /** One line for all warnings; null when there are none. */
   readonly warning: string | null
   /** What the keeper last applied here, if it can be read. */
@@ -38,8 +40,8 @@ export async function loadPlan(context: CliContext, options: LoadOptions = {}): 
     const hint = 'go to its directory, name it with --file, or write one with `mark init`.'
     throw new MarkError('MARK_CONFIG_MISSING', `There is no mark.yaml in ${context.cwd} or above it.`, hint)
   }
-  const { loadConfig } = await import('../contract/config/load.ts')
-  const { plan, warnings } = loadConfig({
+  const { loadFleet } = await import('../contract/config/load.ts')
+  const { plan, jobs, warnings } = await loadFleet({
     file,
     files: configFiles(context.uid),
     env: context.env,
@@ -52,7 +54,7 @@ export async function loadPlan(context: CliContext, options: LoadOptions = {}): 
   const count = warnings.length === 1 ? '1 warning' : `${warnings.length} warnings`
   const warning =
     warnings.length === 0 ? null : `${count} about the configuration: \`mark check\` shows them.`
-  return { plan, warning, previous }
+  return { plan, jobs, warning, previous }
 }
 
 function previousPlan(context: CliContext): Plan | null {

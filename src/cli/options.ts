@@ -3,6 +3,7 @@
  */
 import { InvalidArgumentError } from 'commander'
 import { parseDurationMs } from '../core/time.ts'
+import { parseRfc3339 } from '../core/wall-time.ts'
 import type { CliContext } from './context.ts'
 
 /** Runs a verb with the context made from the global options; what it returns is the exit status. */
@@ -12,6 +13,13 @@ export type Go = (verb: (context: CliContext) => Promise<number>) => Promise<voi
 export function durationOption(text: string): number {
   const ms = parseDurationMs(text)
   if (ms === null) throw new InvalidArgumentError('Expected a duration such as 30s, 5m or 1h.')
+  return ms
+}
+
+/** Unix milliseconds. */
+export function momentOption(text: string): number {
+  const ms = parseRfc3339(text)
+  if (ms === null) throw new InvalidArgumentError('Expected a time such as 2026-03-28T12:00:00+01:00.')
   return ms
 }
 

@@ -22,7 +22,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /** Folder -> packages that its files (not its tests) may import. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  contract: ['zod', 'yaml'],
+  contract: ['zod', 'yaml', 'croner'],
   host: ['koffi'],
   daemon: ['hono', '@hono/node-server', 'zod'],
   cli: ['commander', 'string-width', 'yaml'],

@@ -17,12 +17,12 @@ export interface CheckOptions {
 
 export async function runCheck(context: CliContext, options: CheckOptions): Promise<number> {
   const file = configFileOf(context)
-  const [{ loadConfig }, problems] = await Promise.all([
+  const [{ loadFleet }, problems] = await Promise.all([
     import('../../contract/config/load.ts'),
     import('../../contract/config/problem.ts'),
   ])
   try {
-    const { plan, warnings } = loadConfig({
+    const { plan, warnings } = await loadFleet({
       file,
       files: configFiles(context.uid),
       env: context.env,

@@ -7,6 +7,7 @@ import type { Plan } from '../../core/plan.ts'
 import { peekChecked } from '../../host/atomic-file.ts'
 import { readLatches } from '../../host/latch.ts'
 import type { CliContext } from '../context.ts'
+import { loadPlan } from '../load-plan.ts'
 
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `_mark() {
@@ -57,8 +58,9 @@ export async function complete(
 ): Promise<number> {
   const typed = words.at(-1) ?? ''
   const before = words.slice(0, -1).filter(word => !word.startsWith('-'))
-  for (const word of candidates(context, program, before, typed))
-    if (word.startsWith(typed)) context.out(word)
+  const wantsJob = before.join(' ') === 'job next' && !typed.startsWith('-')
+  const found = wantsJob ? await jobNames(context) : candidates(context, program, before, typed)
+  for (const word of found) if (word.startsWith(typed)) context.out(word)
   return 0
 }
 
@@ -88,6 +90,15 @@ function candidates(
     ...(before.length === 1 ? subcommands : []),
     ...names.filter(name => !before.slice(1).includes(name)),
   ]
+}
+
+/** Jobs stand in mark.yaml alone. */
+async function jobNames(context: CliContext): Promise<string[]> {
+  try {
+    return (await loadPlan(context)).jobs.map(job => job.name)
+  } catch {
+    return []
+  }
 }
 
 function moduleNames(context: CliContext): string[] {

@@ -2,6 +2,7 @@
  * Loads a mark.yaml given as text at /srv/sipa, for tests: the plan, the one module, or the refusal.
  */
 import type { ModuleSpec, Plan } from '../../core/plan.ts'
+import { readCronLine } from '../jobs/cron-line.ts'
 import { fakeFiles } from './fake-files.ts'
 import { type LoadRequest, loadConfig } from './load.ts'
 import { ConfigError, formatProblems, type Problem } from './problem.ts'
@@ -29,6 +30,7 @@ export function request(
     previous: null,
     refreshEnv: false,
     linkArgv: ['/node', '/link/main.js'],
+    readCronLine,
     ...rest,
   }
 }

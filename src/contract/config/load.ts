@@ -5,8 +5,9 @@
  */
 import { dirname } from 'node:path'
 import type { Plan } from '../../core/plan.ts'
+import type { JobSpec } from '../../core/schedule.ts'
 import { gather } from './gather.ts'
-import type { MapNode } from './located.ts'
+import { child, type MapNode } from './located.ts'
 import { preflight } from './preflight.ts'
 import { ConfigError, type Problem, Report } from './problem.ts'
 import type { LoadRequest } from './request.ts'
@@ -16,6 +17,7 @@ export type { LoadRequest } from './request.ts'
 
 export interface Loaded {
   readonly plan: Plan
+  readonly jobs: readonly JobSpec[]
   readonly warnings: readonly Problem[]
 }
 
@@ -24,20 +26,40 @@ export interface Loaded {
  * MARK_CONFIG_MISSING.
  */
 export function loadConfig(given: LoadRequest): Loaded {
-  const { plan, warnings } = loadWithTree(given)
-  return { plan, warnings }
+  const { plan, jobs, warnings } = loadWithTree(given)
+  return { plan, jobs, warnings }
+}
+
+/** As loadConfig; the reader of cron lines is fetched only for a fleet with jobs. */
+export async function loadFleet(given: Omit<LoadRequest, 'readCronLine'>): Promise<Loaded> {
+  const report = new Report()
+  const tree = read(given, report)
+  const hasJobs = child(tree, 'jobs') !== undefined
+  const readCronLine = hasJobs ? (await import('../jobs/cron-line.ts')).readCronLine : null
+  const { plan, jobs, warnings } = settle(tree, { ...given, readCronLine }, report)
+  return { plan, jobs, warnings }
 }
 
 /** As loadConfig, with the tree that remembers where each value was written (`mark config explain`). */
 export function loadWithTree(given: LoadRequest): Loaded & { readonly tree: MapNode } {
   const report = new Report()
-  const refuse = (): never => {
-    throw new ConfigError(report.errors, report.warnings, dirname(given.file))
-  }
+  return settle(read(given, report), given, report)
+}
+
+type Given = Omit<LoadRequest, 'readCronLine'>
+
+function read(given: Given, report: Report): MapNode {
   const tree = gather(given.file, given.files, given.env, report)
-  if (tree === null) return refuse()
-  const { plan, modules, scope } = resolveFleet(tree, given, report)
+  return tree ?? refuse(given, report)
+}
+
+function settle(tree: MapNode, given: LoadRequest, report: Report): Loaded & { readonly tree: MapNode } {
+  const { plan, jobs, modules, scope } = resolveFleet(tree, given, report)
   preflight(scope, modules)
-  if (report.errors.length > 0) return refuse()
-  return { plan, warnings: report.warnings, tree }
+  if (report.errors.length > 0) return refuse(given, report)
+  return { plan, jobs, warnings: report.warnings, tree }
+}
+
+function refuse(given: Given, report: Report): never {
+  throw new ConfigError(report.errors, report.warnings, dirname(given.file))
 }

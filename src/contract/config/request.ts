@@ -1,6 +1,7 @@
 /** What a load of mark.yaml is given; see load.ts. */
 import type { Plan } from '../../core/plan.ts'
 import type { ConfigFiles } from './files.ts'
+import type { ReadCronLine } from '../jobs/cron-line.ts'
 import type { Variables } from './interpolate.ts'
 
 export interface LoadRequest {
@@ -21,4 +22,6 @@ export interface LoadRequest {
   readonly refreshEnv: boolean
   /** How MARK's own broker is started, if `link:` asks for it. */
   readonly linkArgv: readonly string[]
+  /** Reads the cron lines of jobs; null only for a fleet without jobs. */
+  readonly readCronLine: ReadCronLine | null
 }

@@ -5,13 +5,16 @@
 import { basename, dirname } from 'node:path'
 import { LINK } from '../../core/link-spec.ts'
 import type { GroupSpec, Mode, ModuleSpec, Plan, SecretSource } from '../../core/plan.ts'
+import type { JobSpec } from '../../core/schedule.ts'
 import { baseEnvironment, combine, parseWord } from './environment.ts'
+import { isTimeZone } from '../jobs/time-zone.ts'
 import { readFleetEnvFiles, settleWords } from './fleet-environment.ts'
 import { child, type LocatedNode, type MapNode, nodeAt, placeAt, textOf, toPlain } from './located.ts'
 import { inDependencyOrder } from './order.ts'
 import { didYouMean, type Report } from './problem.ts'
 import type { LoadRequest } from './request.ts'
 import { argvAt } from './resolve-command.ts'
+import { resolveJobs } from './resolve-jobs.ts'
 import { resolveLink } from './resolve-link.ts'
 import { requireVariables } from './resolve-environment.ts'
 import { type Resolved, resolveModule } from './resolve-module.ts'
@@ -26,6 +29,7 @@ const DAY_MS = 86_400_000
 
 export interface ResolvedFleet {
   readonly plan: Plan
+  readonly jobs: readonly JobSpec[]
   readonly modules: readonly Resolved[]
   readonly scope: Scope
 }
@@ -53,12 +57,8 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
     isTask: name => textOf(nodeAt(tree, ['modules', name, 'kind'])) === 'task',
   }
   if (scope.moduleNames.length === 0 && keysOf(tree, 'jobs').length === 0) {
-    problemAt(
-      scope,
-      ['modules'],
-      'no module is declared',
-      'declare one: `modules: { vida: { command: [python3, -m, vida] } }`',
-    )
+    const hint = 'declare one: `modules: { vida: { command: [python3, -m, vida] } }`'
+    problemAt(scope, ['modules'], 'no module is declared', hint)
   }
   checkNamespace(scope)
   requireVariables(scope, [], fleet.required_env ?? [], { ...given.env, ...combine(fleetEnvFiles) })
@@ -67,6 +67,7 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
   const specs = new Map(modules.map(({ spec }) => [spec.name, spec]))
   const ordered = orderModules(scope).flatMap(name => specs.get(name) ?? [])
   const link = resolveLink(scope, fleet.link, root, given.linkArgv)
+  const jobs = resolveJobs(scope, keysOf(tree, 'jobs'), fleet.timezone ?? 'UTC', given.readCronLine)
   const plan: Plan = {
     version: 1,
     fleet: fleetName(scope, fleet, root),
@@ -89,7 +90,7 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
     inactive: inactiveOf(tree),
   }
   warnAbout(scope, plan)
-  return { plan, modules, scope }
+  return { plan, jobs, modules, scope }
 }
 
 function hasOwnBroker(tree: MapNode): boolean {
@@ -203,16 +204,9 @@ function checkNamespace(scope: Scope): void {
 }
 
 function checkTimezone(scope: Scope, timezone: string): void {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: timezone })
-  } catch {
-    problemAt(
-      scope,
-      ['timezone'],
-      `"${timezone}" is not a time zone`,
-      'write one such as UTC or Europe/Amsterdam',
-    )
-  }
+  if (isTimeZone(timezone)) return
+  const hint = 'write one such as UTC or Europe/Amsterdam'
+  problemAt(scope, ['timezone'], `"${timezone}" is not a time zone`, hint)
 }
 
 function groupsOf(scope: Scope, fleet: Partial<FleetInput>): Record<string, GroupSpec> {

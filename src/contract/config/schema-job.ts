@@ -1,6 +1,6 @@
 /**
  * Shape of jobs, pools and calendars (SPEC 8). Validated so that a file written for a later version is
- * checked today; nothing here runs in this version.
+ * checked today; nothing here runs in this version. resolve-jobs.ts reads the schedules.
  */
 import { z } from 'zod'
 import * as part from './schema-parts.ts'
@@ -102,6 +102,7 @@ const jobShape = {
 }
 
 export const jobSchema = part.expecting(z.strictObject(jobShape), 'a map with at least a `command`')
+export type JobInput = z.infer<typeof jobSchema>
 export const pools = part
   .expecting(z.record(part.text, part.positiveCount), 'a map such as { exchange: 2 }')
   .describe('How many jobs of a pool may run at once.')

@@ -1,0 +1,132 @@
+/** `mark job next` as a user calls it: the vectors of the research, in this process, and some by bin/mark. */
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import type { Border } from '../context.ts'
+import { runCli } from '../program.ts'
+
+interface Vector {
+  readonly name: string
+  readonly zone: string
+  readonly line: string
+  readonly seconds?: boolean
+  readonly from: string
+  readonly next: readonly string[]
+}
+
+const vectorFile = new URL('../../../test/vectors/job-next.json', import.meta.url)
+const all = (JSON.parse(readFileSync(vectorFile, 'utf8')) as { next: Vector[] }).next
+const research = all.filter(({ name }) => name.startsWith('research'))
+const bin = new URL('../../../bin/mark', import.meta.url).pathname
+
+const dir = mkdtempSync(join(tmpdir(), 'mark-job-next-'))
+after(() => rmSync(dir, { recursive: true, force: true }))
+const jobs = research.map(
+  ({ line, zone, seconds = false }, index) =>
+    `  v${index}: { command: [sleep, "1"], schedule: "${line}", timezone: ${zone}, seconds: ${seconds} }`,
+)
+const others = [
+  '  pulse: { command: [sleep, "1"], every: 90s }',
+  '  later: { command: [sleep, "1"], after: [pulse] }',
+]
+writeFileSync(join(dir, 'mark.yaml'), `name: sipa\njobs:\n${[...jobs, ...others].join('\n')}\n`)
+
+async function mark(...argv: string[]) {
+  let out = ''
+  let err = ''
+  const border: Border = {
+    env: { PATH: process.env.PATH, HOME: dir },
+    argv,
+    cwd: dir,
+    uid: process.getuid?.() ?? 0,
+    gids: [],
+    user: 'tester',
+    node: process.execPath,
+    version: '9.9.9',
+    isTty: false,
+    errIsTty: false,
+    columns: () => 80,
+    rows: () => 24,
+    write: text => {
+      out += text
+    },
+    writeErr: text => {
+      err += text
+    },
+    onSignal: () => () => {},
+  }
+  return { status: await runCli(border), out, err }
+}
+
+const argvOf = ({ from, next }: Vector, index: number): string[] => [
+  ...['job', 'next', `v${index}`, '--from', from, '--count', String(next.length), '--json'],
+]
+const locals = (json: string): string[] =>
+  (JSON.parse(json) as { next: { local: string }[] }).next.map(({ local }) => local)
+
+describe('the vectors of the research', () => {
+  for (const [index, vector] of research.entries()) {
+    test(vector.name, async () => {
+      const { status, out } = await mark(...argvOf(vector, index))
+      assert.equal(status, 0)
+      assert.deepEqual(locals(out), vector.next)
+    })
+  }
+})
+
+test('bin/mark says the same', () => {
+  for (const index of [0, 9, 18, 26]) {
+    const vector = research[index] as Vector
+    const out = execFileSync(bin, argvOf(vector, index), { cwd: dir, encoding: 'utf8' })
+    assert.deepEqual(locals(out), vector.next, vector.name)
+  }
+  const unknown = spawnSync(bin, ['job', 'next', 'nobody'], { cwd: dir, encoding: 'utf8' })
+  assert.equal(unknown.status, 4)
+})
+
+test('the document has the job, its zone, dst, and instants in UTC and local time', async () => {
+  const { out } = await mark('job', 'next', 'v0', '--from', '2026-03-28T12:00:00+01:00', '-n', '1', '--json')
+  assert.deepEqual(JSON.parse(out), {
+    job: 'v0',
+    timezone: 'Europe/Berlin',
+    dst: 'vixie',
+    next: [
+      {
+        at: '2026-03-29T01:00:00.000Z',
+        local: '2026-03-29T03:00:00+02:00',
+        note: 'skipped hour: runs at 03:00',
+      },
+    ],
+  })
+})
+
+test('people read a table, with what the job means above it', async () => {
+  const { out, err } = await mark('job', 'next', 'v0', '--from', '2026-03-28T12:00:00+01:00', '--around-dst')
+  assert.match(err, /v0: 30 2 \* \* \* in Europe\/Berlin, dst vixie/)
+  assert.match(
+    out,
+    /^LOCAL +UTC +NOTE\n2026-03-28T02:30:00\+01:00 .*\n2026-03-29T03:00:00\+02:00 .*at 03:00\n/,
+  )
+})
+
+test('a job after others has no times of its own, and says so', async () => {
+  const { status, out, err } = await mark('job', 'next', 'later')
+  assert.deepEqual([status, out], [0, ''])
+  assert.match(err, /later: after pulse; it has no times of its own/)
+})
+
+test('an unknown job is exit 4 with the nearest name, a time without an offset exit 2', async () => {
+  const { status, err } = await mark('job', 'next', 'puls')
+  assert.equal(status, 4)
+  assert.match(err, /^error\[MARK_NO_SUCH_JOB\]: .*did you mean `pulse`\?$/m)
+  assert.equal((await mark('job', 'next', 'pulse', '--from', '2026-03-28')).status, 2)
+  assert.equal((await mark('job', 'history', 'pulse')).status, 5)
+})
+
+test('a Tab completes jobs', async () => {
+  assert.equal((await mark('__complete', '--', 'job', 'next', 'pu')).out, 'pulse\n')
+  assert.equal((await mark('__complete', '--', 'job', 'n')).out, 'next\n')
+})
