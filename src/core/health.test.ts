@@ -115,6 +115,13 @@ test('silence is told by the log alone, whatever the wall clock does', () => {
   )
 })
 
+test('looks that are late again and again give one second more, not one each', () => {
+  let watch = health.watchSilence(5000, 0, 0)
+  for (const nowMs of [6001, 6002, 8002])
+    watch = health.stepSilence(watch, 5000, { sizeBytes: 0, ageMs: nowMs }, nowMs)
+  assert.equal(watch.silent, true)
+})
+
 test('a watcher that stood still itself calls no log silent before it had a second to go on', () => {
   const watch = health.watchSilence(3000, 10, 0)
   const late = health.stepSilence(watch, 3000, { sizeBytes: 10, ageMs: 33_000 }, 33_000)

@@ -115,13 +115,16 @@ export interface SilenceWatch {
   readonly sizeBytes: number
   readonly lookedMs: number
   readonly wakeAtMs: number
+  /** The look before came much too late, and gave it a second: once, however late the next one is. */
+  readonly wasLate: boolean
 }
 
 const LATE_MS = 1000
 
 /** Watches a log for growth from now on. */
 export function watchSilence(silenceMs: number, sizeBytes: number, nowMs: number): SilenceWatch {
-  return { silent: false, lastByteMs: nowMs, sizeBytes, lookedMs: nowMs, wakeAtMs: nowMs + silenceMs }
+  const wakeAtMs = nowMs + silenceMs
+  return { silent: false, lastByteMs: nowMs, sizeBytes, lookedMs: nowMs, wakeAtMs, wasLate: false }
 }
 
 /**
@@ -138,10 +141,12 @@ export function stepSilence(
   const grew = look.sizeBytes !== watch.sizeBytes
   const age = Math.min(Math.max(0, look.ageMs ?? 0), nowMs - watch.lookedMs)
   // Growth between two looks may be of any moment, whatever a clock that was set says of its age.
-  const inDoubt = !watch.silent && (grew || nowMs - watch.wakeAtMs > LATE_MS)
+  const isLate = nowMs - watch.wakeAtMs > LATE_MS
+  const inDoubt = !watch.silent && (grew || (isLate && !watch.wasLate))
   const atLeastMs = inDoubt ? nowMs - silenceMs + Math.min(silenceMs, LATE_MS) : 0
   const lastByteMs = Math.max(grew ? nowMs - age : watch.lastByteMs, atLeastMs)
   const silent = nowMs - lastByteMs >= silenceMs
   const wakeAtMs = silent ? nowMs + Math.min(silenceMs, 1000) : lastByteMs + silenceMs
-  return { silent, lastByteMs, sizeBytes: look.sizeBytes, lookedMs: nowMs, wakeAtMs }
+  const wasLate = !grew && (isLate || (watch.wasLate && !silent))
+  return { silent, lastByteMs, sizeBytes: look.sizeBytes, lookedMs: nowMs, wakeAtMs, wasLate }
 }

@@ -163,7 +163,7 @@ class Client:
 
     def _clear_waker(self) -> None:
         assert self._wakers is not None
-        # In this order: a wake between the two is answered by the frames that follow, and one after them pokes.
+        # In this order: a wake between the two is answered by the frames that follow, a later one pokes.
         os.read(self._wakers[0], 4096)
         self._is_awake = False
 
