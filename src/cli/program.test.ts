@@ -3,38 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import type { Border } from './context.ts'
-import { runCli } from './program.ts'
+import { callCli } from '../../test/cli-call.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'mark-cli-'))
 after(() => rmSync(dir, { recursive: true, force: true }))
 
-async function mark(...argv: string[]) {
-  let out = ''
-  let err = ''
-  const border: Border = {
-    env: { PATH: process.env.PATH, HOME: dir },
-    argv,
-    cwd: dir,
-    uid: process.getuid?.() ?? 0,
-    gids: [],
-    user: 'tester',
-    node: process.execPath,
-    version: '9.9.9',
-    isTty: false,
-    errIsTty: false,
-    columns: () => 80,
-    rows: () => 24,
-    write: text => {
-      out += text
-    },
-    writeErr: text => {
-      err += text
-    },
-    onSignal: () => () => {},
-  }
-  return { status: await runCli(border), out, err }
-}
+const mark = (...argv: string[]) => callCli(dir, argv)
 
 test('help and version are answers, not errors', async () => {
   assert.equal((await mark('--version')).out, '9.9.9\n')

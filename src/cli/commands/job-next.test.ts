@@ -5,8 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import type { Border } from '../context.ts'
-import { runCli } from '../program.ts'
+import { callCli } from '../../../test/cli-call.ts'
 
 interface Vector {
   readonly name: string
@@ -34,32 +33,7 @@ const others = [
 ]
 writeFileSync(join(dir, 'mark.yaml'), `name: sipa\njobs:\n${[...jobs, ...others].join('\n')}\n`)
 
-async function mark(...argv: string[]) {
-  let out = ''
-  let err = ''
-  const border: Border = {
-    env: { PATH: process.env.PATH, HOME: dir },
-    argv,
-    cwd: dir,
-    uid: process.getuid?.() ?? 0,
-    gids: [],
-    user: 'tester',
-    node: process.execPath,
-    version: '9.9.9',
-    isTty: false,
-    errIsTty: false,
-    columns: () => 80,
-    rows: () => 24,
-    write: text => {
-      out += text
-    },
-    writeErr: text => {
-      err += text
-    },
-    onSignal: () => () => {},
-  }
-  return { status: await runCli(border), out, err }
-}
+const mark = (...argv: string[]) => callCli(dir, argv)
 
 const argvOf = ({ from, next }: Vector, index: number): string[] => [
   ...['job', 'next', `v${index}`, '--from', from, '--count', String(next.length), '--json'],
