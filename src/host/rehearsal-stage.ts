@@ -25,10 +25,15 @@ export class RehearsalStage {
     this.world = this.#worldLike(real)
   }
 
+  /** Never throws: what a shortage leaves there goes when the next stage is made, or with the directory. */
   close(): void {
-    this.#journal.close()
-    this.#children.close()
-    rmSync(this.#dir, { recursive: true, force: true })
+    try {
+      this.#journal.close()
+      this.#children.close()
+      rmSync(this.#dir, { recursive: true, force: true })
+    } catch (error) {
+      process.stderr.write(`${this.#dir} is left: ${(error as Error).message}\n`)
+    }
   }
 
   #worldLike(real: World): World {
