@@ -1,12 +1,13 @@
 /**
- * A module that floods: `log-writer.ts FILE NAME LINES PAD PER_SECOND` appends `NAME SEQ xxx…` lines, one
- * write each, as fast as it can (PER_SECOND 0), until its stdin ends (LINES 0, needs a rate). Prints how many
- * were written and how many writes failed.
+ * A module that floods: `log-writer.ts FILE NAME LINES PAD PER_SECOND [HOLD_AT]` appends `NAME SEQ xxx…` lines,
+ * one write each, as fast as it can (PER_SECOND 0), until its stdin ends (LINES 0, needs a rate). At line
+ * HOLD_AT it waits until its stdin ends. Prints how many were written and how many writes failed.
  */
+import { once } from 'node:events'
 import { constants, openSync, writeSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 
-const [file, name, lines, pad, perSecond] = process.argv.slice(2)
+const [file, name, lines, pad, perSecond, holdAt] = process.argv.slice(2)
 const fd = openSync(file as string, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o640)
 const rate = Number(perSecond)
 const began = performance.now()
@@ -15,12 +16,13 @@ const most = Number(lines) || Number.POSITIVE_INFINITY
 let asked = false
 let seq = 0
 if (most === Number.POSITIVE_INFINITY) {
-  process.stdin.on('data', () => {})
+  process.stdin.resume()
   process.stdin.on('end', () => {
     asked = true
   })
 }
 for (; seq < most && !asked; seq++) {
+  if (seq === Number(holdAt)) await once(process.stdin.resume(), 'end')
   const line = Buffer.from(`${name} ${seq} ${'x'.repeat(seq % Number(pad))}\n`)
   try {
     const written = writeSync(fd, line)

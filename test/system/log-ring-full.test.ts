@@ -29,7 +29,7 @@ for (const [occupied, lines, rate] of [
     const keeper = ring.startKeeper(logs, spec)
     const said = ring.outputOf(keeper)
     await ring.ready(keeper)
-    const writer = ring.outputOf(ring.startWriter(logs, 'a', lines, rate))
+    const writer = ring.outputOf(ring.startWriter(logs, 'a', lines, { perSecond: rate }))
     if (occupied === 'somebody else') {
       while (logicalSize(logs, 'vida') < 2 * 1024 * 1024) await pause(50)
       fill(join(mounted.dir, 'hog'))

@@ -29,7 +29,7 @@ test('no line is lost, torn, doubled or moved when the keeper is killed again an
   const logs = mkdtempSync(join(tmpdir(), 'mark-kills-'))
   t.after(() => rmSync(logs, { recursive: true, force: true }))
   const first = reader(t, logs, 0, false)
-  const writers = NAMES.map(name => ring.startWriter(logs, name, 0, PER_SECOND))
+  const writers = NAMES.map(name => ring.startWriter(logs, name, 0, { perSecond: PER_SECOND }))
   t.after(() => {
     for (const writer of writers) writer.kill('SIGKILL')
   })
