@@ -3,6 +3,8 @@
  * absolute, all defaults filled in, all durations in milliseconds. It names secrets and where they come from,
  * never a value.
  */
+import type { JobPlan } from './jobs/job-plan.ts'
+
 export type Mode = 'TEST' | 'REAL' | 'DEBUG'
 export type Autonomy = 'AUTO' | 'MANUAL' | 'VIRTUAL'
 export type Strategy = 'COWARD' | 'NORMAL' | 'RAGE' | 'FUNKY'
@@ -172,6 +174,10 @@ export interface Plan {
   readonly link?: LinkPlan | null
   /** In dependency order: every module stands after all it depends on. */
   readonly modules: readonly ModuleSpec[]
+  /** Upstream first. A plan of an earlier version has none. */
+  readonly jobs?: readonly JobPlan[]
+  /** Places of each pool. */
+  readonly pools?: Readonly<Record<string, number>>
   /** Sections that are validated but not active in this version, e.g. `jobs`. */
   readonly inactive: readonly string[]
 }

@@ -1,0 +1,79 @@
+/**
+ * What mark.yaml asks of one job, fully resolved: its schedule, what it starts, and the policies that decide
+ * about a run. Part of the plan. All durations in milliseconds.
+ */
+import type { ModuleSpec } from '../plan.ts'
+import type { JobSpec } from '../schedule.ts'
+
+export type Overlap = 'skip' | 'queue' | 'cancel_previous' | 'kill_previous' | 'allow'
+
+/** What becomes of instants that passed while nobody could start them; null: no bound. */
+export type MissedPolicy =
+  | { readonly kind: 'none' | 'latest' | 'ask' }
+  | { readonly kind: 'all'; readonly max: number | null; readonly windowMs: number | null }
+
+export interface RetrySpec {
+  /** Further attempts after the first. */
+  readonly limit: number
+  readonly delayMs: number
+  readonly multiplier: number
+  readonly maxDelayMs: number | null
+  /** Exit codes after which it is tried again; a signal, a timeout or a refused start counts as `any` only. */
+  readonly onExit: 'any' | readonly number[]
+}
+
+/** One job that this one runs after. */
+export interface Upstream {
+  readonly job: string
+  readonly on: 'success' | 'failure' | 'any'
+  readonly delayMs: number
+}
+
+export interface AfterSpec {
+  readonly join: 'all' | 'any' | 'none_failed'
+  readonly upstream: readonly Upstream[]
+}
+
+/** Days and hours in which runs are allowed; a part that is null says nothing. */
+export interface WhenSpec {
+  /** Name of a calendar that MARK knows: `24x7`, `XNYS`, or one of `calendars:`. */
+  readonly calendar: string | null
+  /** Part of the calendar's day: `open` is the session. */
+  readonly session: 'open' | 'closed' | null
+  /** Local days `YYYY-MM-DD` that never count. */
+  readonly exclude: readonly string[]
+  readonly active: ActiveHours | null
+}
+
+/** Waking time, in the job's zone. `untilMinute` <= `fromMinute`: over midnight, of the day it began on. */
+export interface ActiveHours {
+  /** Minutes of the day, 0 to 1440. */
+  readonly fromMinute: number
+  readonly untilMinute: number
+  /** 0 is Sunday. */
+  readonly weekdays: readonly number[]
+}
+
+/** A time of day by which it must be done. */
+export interface FinishBy {
+  readonly minute: number
+  readonly timezone: string
+}
+
+export interface JobPlan extends JobSpec {
+  /** What one attempt starts: a task that is never restarted. Its texts may hold `${jobs.N.outputs.N}`. */
+  readonly start: ModuleSpec
+  readonly overlap: Overlap
+  readonly missed: MissedPolicy
+  /** A run that would start later than this after its instant is refused; null: none. */
+  readonly deadlineMs: number | null
+  readonly timeout: { readonly attemptMs: number | null; readonly runMs: number | null }
+  readonly retry: RetrySpec
+  readonly jitterMs: number
+  readonly pool: string | null
+  readonly when: WhenSpec | null
+  readonly after: AfterSpec | null
+  readonly finishBy: FinishBy | null
+  readonly params: Readonly<Record<string, string>>
+  readonly outputs: readonly string[]
+}
