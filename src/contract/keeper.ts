@@ -6,6 +6,7 @@
  */
 import type { StaleMove } from '../core/child.ts'
 import { type ErrorBody, MarkError } from '../core/errors.ts'
+import type { JobOp } from '../core/jobs/job-book.ts'
 import type { Plan } from '../core/plan.ts'
 import type {
   EventKind,
@@ -97,6 +98,22 @@ export type Ask =
       readonly run_id: string | null
       readonly data: Readonly<Record<string, unknown>>
     }
+  /** Daemon only: what it decided about jobs, kept as one. Answer: { rows: JobRow[] } that changed. */
+  | { readonly ask: 'jobs'; readonly ops: readonly JobOp[] }
+  /**
+   * Daemon only: begin attempt number `attempt` of an open row. `argv`: null as planned; `variables`: besides
+   * the planned ones. Answer: { begun: boolean }; false: the ask is stale. Errors: MARK_LATCHED.
+   */
+  | {
+      readonly ask: 'job_start'
+      readonly run_id: string
+      readonly attempt_id: string
+      readonly attempt: number
+      readonly argv: readonly string[] | null
+      readonly variables: Readonly<Record<string, string>>
+    }
+  /** Daemon only. Answer: { rows: JobRow[], jobs: Record<string, JobMemory> }: all that is remembered. */
+  | { readonly ask: 'job_book' }
   /** Daemon only, first after connecting: its version. All exits it saw are in runs/<run_id>.exit by now. */
   | { readonly ask: 'hello'; readonly pid: number; readonly version: string }
   /** Daemon only: the archive holds every event up to `seq`, so older journal segments may go. */
@@ -143,6 +160,9 @@ const ASKS: ReadonlySet<string> = new Set<Ask['ask']>([
   'hello',
   'archived',
   'watch',
+  'jobs',
+  'job_start',
+  'job_book',
 ])
 
 /**
@@ -216,6 +236,14 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
     move: value => value === undefined || MOVES.has(value),
   },
   note: { kind: value => NOTED.has(value), module: text, run_id: textOrNull, data: object },
+  jobs: { ops: value => Array.isArray(value) && value.every(op => object(op) && text((op as JobOp).op)) },
+  job_start: {
+    run_id: text,
+    attempt_id: text,
+    attempt: value => Number.isSafeInteger(value),
+    argv: value => value === null || texts(value),
+    variables: object,
+  },
   archived: { seq: value => Number.isSafeInteger(value) },
   hello: { pid: value => Number.isSafeInteger(value), version: text },
 }

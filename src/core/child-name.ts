@@ -1,6 +1,6 @@
 /**
- * Names of children: a module's own, `x~next` for the incoming or outgoing run of a reload of x, and the
- * daemon's. No module can be called like the last two.
+ * Names of children: a module's own, `x~next` for the incoming or outgoing run of a reload of x, `x@ID` for
+ * one attempt of job x, and the daemon's. No module or job can be called like the last three.
  */
 export const DAEMON = '@daemon'
 const NEXT = '~next'
@@ -9,6 +9,19 @@ export function nextName(module: string): string {
   return module + NEXT
 }
 
+export function attemptName(job: string, attemptId: string): string {
+  return `${job}@${attemptId}`
+}
+
+/** The attempt that this child is of; null: it is no job's. */
+export function attemptOf(child: string): string | null {
+  const at = child.indexOf('@')
+  return at > 0 ? child.slice(at + 1) : null
+}
+
+/** The module's name, or the job's. */
 export function moduleName(child: string): string {
-  return child.endsWith(NEXT) ? child.slice(0, -NEXT.length) : child
+  if (child.endsWith(NEXT)) return child.slice(0, -NEXT.length)
+  const at = child.indexOf('@')
+  return at > 0 ? child.slice(0, at) : child
 }

@@ -79,3 +79,8 @@ export function describeExit(exit: Pick<Exit, 'known' | 'code' | 'signal' | 'oom
   if (exit.signal !== null) return exit.oom ? `${exit.signal} (out of memory)` : exit.signal
   return `exit ${exit.code}`
 }
+
+/** What a last exit still tells; by which evidence it was known, the journal says. */
+export function exitOf({ known, code, signal, core, oom }: LastExit): Exit {
+  return { known, code, signal, core, oom, evidence: known ? 'wait' : 'none' }
+}

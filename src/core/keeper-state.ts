@@ -2,9 +2,10 @@
  * What the keeper remembers between its lives: children.json and runs/<run_id>.json, and how memory of an
  * earlier boot is carried into this one.
  */
-import { DAEMON, moduleName } from './child-name.ts'
+import { attemptOf, DAEMON, moduleName } from './child-name.ts'
 import { type Child, newChild, type Run, type StartReason } from './child.ts'
 import { type LastExit, UNKNOWN_EXIT } from './exit.ts'
+import { JobBook } from './jobs/job-book.ts'
 import type { ModuleSpec, Plan } from './plan.ts'
 import { formatUtc, type Instant } from './time.ts'
 
@@ -24,6 +25,8 @@ export interface ChildrenDocument {
   /** Ids of the kills that stood when this was written: the journal tells of them already. */
   readonly kills?: readonly string[]
   readonly children: Readonly<Record<string, ChildMemory>>
+  /** What is remembered of jobs, see JobBook. It stands among the children on disk. */
+  readonly jobs?: Readonly<Record<string, unknown>>
   /** Specs of children that the plan no longer names, until they are gone. */
   readonly extras: readonly ModuleSpec[]
 }
@@ -33,7 +36,7 @@ export interface RunRecord {
   readonly version: 1
   readonly run_id: string
   readonly module: string
-  readonly role: 'active' | 'spare' | 'old'
+  readonly role: 'active' | 'spare' | 'old' | 'job'
   /** Name of its NOTIFY_SOCKET directory: the module's, or `x~next` when that one was taken at its start. */
   readonly slot: string
   /** null: it was about to be started; the run_id in its environment finds it. */
@@ -48,6 +51,15 @@ export interface RunRecord {
   readonly stop: { readonly signal: string; readonly grace_ms: number }
 }
 
+/** As it is read: what is kept of jobs stands among the children on disk. */
+export function withJobsApart(document: ChildrenDocument): ChildrenDocument {
+  const entries = Object.entries(document.children)
+  const isOfJobs = ([name]: readonly [string, unknown]): boolean => JobBook.isEntry(name)
+  if (!entries.some(isOfJobs)) return document
+  const children = Object.fromEntries(entries.filter(entry => !isOfJobs(entry)))
+  return { ...document, children, jobs: Object.fromEntries(entries.filter(isOfJobs)) }
+}
+
 const PLAIN_STOP = { signal: 'SIGTERM', graceMs: 10_000 }
 
 export function remember(child: Child): ChildMemory {
@@ -58,19 +70,26 @@ export function remember(child: Child): ChildMemory {
 /** The records that the live runs among the children should have, those about to be started included. */
 export function recordsOf(document: ChildrenDocument | null, plan: Plan | null): RunRecord[] {
   if (document === null) return []
-  const specs = new Map([...(plan?.modules ?? []), ...document.extras].map(spec => [spec.name, spec]))
+  const started = (plan?.jobs ?? []).map(job => job.start)
+  const specs = new Map(
+    [...(plan?.modules ?? []), ...started, ...document.extras].map(spec => [spec.name, spec]),
+  )
   return Object.entries(document.children).flatMap(([name, { run }]) => {
     const spec = specs.get(moduleName(name))
     if (!run || run.exit || (spec === undefined && name !== DAEMON)) return []
-    const role = name === moduleName(name) ? 'active' : 'spare'
     const of = {
       module: moduleName(name),
-      role,
+      role: roleOf(name),
       bootId: document.boot_id,
       stop: spec?.stop ?? PLAIN_STOP,
-    } as const
+    }
     return [recordOf({ slot: name, ...run }, of)]
   })
+}
+
+export function roleOf(child: string): RunRecord['role'] {
+  if (attemptOf(child) !== null) return 'job'
+  return child === moduleName(child) ? 'active' : 'spare'
 }
 
 export function recordOf(
@@ -154,4 +173,53 @@ function endOfBoot(run: Run, now: Instant): LastExit {
     run_id: run.id,
     fingerprint: null,
   }
+}
+
+/**
+ * Remembered as starting without a run: the keeper died before the spawn, so it is simply still to be
+ * started.
+ */
+export function unspawned(child: Child): Child {
+  return child.phase === 'starting' && child.run === null
+    ? { ...child, phase: 'waiting', wakeAtMs: null }
+    : child
+}
+
+export function runOf(record: RunRecord, known: Run | null): Run {
+  return {
+    id: record.run_id,
+    pid: record.pid ?? known?.pid ?? null,
+    startTime: record.start_time ?? known?.startTime ?? null,
+    started: record.started,
+    ready: known?.ready ?? null,
+    startReason: record.start_reason,
+    slot: record.slot,
+    tag: record.tag ?? null,
+    exit: null,
+  }
+}
+
+/** A child that was remembered without this run (the record is newer) is starting it. */
+export function attach(child: Child, run: Run): Child {
+  const live = child.phase === 'starting' || child.phase === 'ready' || child.phase === 'stopping'
+  return { ...child, run, phase: live ? child.phase : 'starting', outcome: null, nextStart: null }
+}
+
+export interface Session {
+  readonly id: string
+  readonly open: boolean
+  readonly closing: boolean
+}
+
+/** Of the keeper that begins: the one before goes on unless it was ended, or the host was. */
+export function sessionOf(
+  memory: ChildrenDocument | null,
+  booting: boolean,
+  rebooted: boolean,
+  mintId: () => string,
+): Session {
+  if (!memory || booting || rebooted || !memory.open) {
+    return { id: mintId(), open: booting || (memory?.open ?? false), closing: false }
+  }
+  return { id: memory.session_id, open: true, closing: memory.closing }
 }

@@ -2,6 +2,7 @@
  * Scopes of the kill switch: which kill covers which module, and what a scope names. The latch absorbs: while
  * a kill covers a module, nothing starts it.
  */
+import type { Child } from './child.ts'
 import { MarkError } from './errors.ts'
 import type { Plan } from './plan.ts'
 import type { KillView } from './view.ts'
@@ -51,4 +52,14 @@ export function parseScope(typed: string, plan: Plan | null): string {
 export function killHold(kill: KillView): { reason: string; by: string; atWallMs: number; kill: string } {
   const reason = `killed (${kill.id}, ${kill.level}) by ${kill.by}${kill.reason ? `: ${kill.reason}` : ''}`
   return { reason, by: kill.by, atWallMs: Date.parse(kill.at), kill: kill.id }
+}
+
+export function heldByKill(child: Child): boolean {
+  const pending = child.stopping?.then.kind === 'hold' ? child.stopping.then.hold : null
+  return (child.hold?.kill ?? pending?.kill ?? null) !== null
+}
+
+/** Its stop could prove that no order stands. */
+export function isVerified({ spec: { stop }, reason }: Child): boolean {
+  return stop.before !== null && stop.verify !== null && !reason.includes('unverified')
 }

@@ -149,6 +149,9 @@ export type EventKind =
   | 'killed' // data: id, level, scope, reason, by
   | 'kill_complete' // data: id, note
   | 'released' // data: id, reason, by
+  | 'job_planned' // data: a JobRow; so for the next two
+  | 'job_running'
+  | 'job_ended'
   | 'log_dropped' // data: bytes, lines, from, to (logical): given up because the disk was full
   | 'degraded' // data: what, reason
   | 'recovered' // data: what

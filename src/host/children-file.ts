@@ -8,7 +8,7 @@
  */
 import { closeSync, constants, fdatasync, fstatSync, lstatSync, openSync, rmSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
-import type { ChildrenDocument } from '../core/keeper-state.ts'
+import { type ChildrenDocument, withJobsApart } from '../core/keeper-state.ts'
 import type { ChildrenSave } from '../core/world.ts'
 import { peekChecked, readChecked, readRegularFile, writeAll, writeCheckedText } from './atomic-file.ts'
 import { noRoom } from './shortage.ts'
@@ -188,7 +188,8 @@ function replay(
     saved = value.saved
   }
   const { generation: _generation, ...rest } = document
-  return { document: { ...rest, ...head, children, saved } as ChildrenDocument, damaged, generation }
+  const whole = { ...rest, ...head, children, saved } as ChildrenDocument
+  return { document: withJobsApart(whole), damaged, generation }
 }
 
 /** A NUL where a line would begin ends what was written; behind it lies what the slot held before. */

@@ -2,7 +2,7 @@
  * What a run finds when it starts: its log, its directories and its environment. A missing env file, secret
  * or user refuses the start; a shortage refuses it for now.
  */
-import { DAEMON } from '../core/child-name.ts'
+import { attemptOf, DAEMON } from '../core/child-name.ts'
 import {
   chmodSync,
   chownSync,
@@ -208,7 +208,8 @@ export class RunFiles {
 
   #variables(plan: Plan, spec: ModuleSpec, slot: string | null): Record<string, string> {
     const { state } = this.#given
-    const notify = slot === null ? null : this.#given.notifySocket(slot, spec)
+    const isAttempt = slot !== null && attemptOf(slot) !== null
+    const notify = slot === null || isAttempt ? null : this.#given.notifySocket(slot, spec)
     return {
       MARK_FLEET: plan.fleet,
       MARK_MODULE: spec.name,
@@ -216,7 +217,7 @@ export class RunFiles {
       MARK_STATE_DIR: join(state.state, spec.name),
       MARK_LOG_DIR: state.logs,
       MARK_HALT_FILE: join(state.haltDir, spec.name),
-      MARK_SOCKET: join(state.socketDir, 'm', spec.name, 'mark.sock'),
+      ...(isAttempt ? {} : { MARK_SOCKET: join(state.socketDir, 'm', spec.name, 'mark.sock') }),
       ...(notify === null ? {} : { NOTIFY_SOCKET: notify }),
       ...(spec.watchdogMs === null ? {} : { WATCHDOG_USEC: String(spec.watchdogMs * 1000) }),
     }

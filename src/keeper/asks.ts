@@ -12,6 +12,7 @@ import type { Engine } from './engine.ts'
 import { release, trip } from './kills.ts'
 import { beginReload } from './reload.ts'
 import { fleetView } from './fleet-view.ts'
+import { keepJobs, startAttempt } from './jobs.ts'
 
 type Verb = Exclude<Ask, { ask: 'watch' | 'hello' | 'ping' }>
 
@@ -48,6 +49,12 @@ export function answerAsk(engine: Engine, ask: Verb): unknown {
       return engine.note(ask.kind, ask.module, ask.run_id, ask.data) ?? {}
     case 'probed':
       return probed(engine, ask)
+    case 'jobs':
+      return keepJobs(engine, ask)
+    case 'job_start':
+      return startAttempt(engine, ask)
+    case 'job_book':
+      return { rows: [...engine.jobs.rows.values()], jobs: Object.fromEntries(engine.jobs.jobs) }
   }
 }
 
@@ -132,8 +139,7 @@ function one(engine: Engine, name: string, verb: Verb['ask'], by: string, why: s
 
 function down(engine: Engine, by: string): unknown {
   engine.session = { ...engine.session, closing: true }
-  for (const [name, child] of engine.children) {
-    if (name !== child.spec.name && name !== nextName(child.spec.name)) continue
+  for (const name of engine.children.keys()) {
     if (!name.startsWith('@'))
       engine.stops.set(name, { then: { kind: 'rest', stays: false }, by, why: `down by ${by}` })
   }

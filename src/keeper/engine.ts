@@ -4,6 +4,7 @@
  * plan.ts/asks.ts' wishes.
  */
 import { DAEMON, moduleName, nextName } from '../core/child-name.ts'
+import type { Session } from '../core/keeper-state.ts'
 import { changes, companions, gate, type Peer, stopWave } from '../core/chain.ts'
 import {
   type Child,
@@ -21,19 +22,14 @@ import { formatUtc } from '../core/time.ts'
 import type { EventKind, KillView } from '../core/view.ts'
 import { coveringKill, killHold } from '../core/kill.ts'
 import type { Watcher, World } from '../core/world.ts'
-import { Remembrance } from './remembrance.ts'
+import { Remembrance } from '../host/remembrance.ts'
+import { JobBook } from '../core/jobs/job-book.ts'
 import { intend, startRun } from './start-run.ts'
 
 /**
  * Starts in one turn of the event loop: each costs up to a millisecond, and others want answers meanwhile.
  */
 const STARTS_PER_TURN = 4
-
-export interface Session {
-  readonly id: string
-  readonly open: boolean
-  readonly closing: boolean
-}
 
 export interface PendingStop {
   readonly then: Then
@@ -50,6 +46,7 @@ export class Engine {
   readonly children = new Map<string, Child>()
   /** Stops asked for that wait for their dependents to be gone, by child. */
   readonly stops = new Map<string, PendingStop>()
+  readonly jobs = new JobBook()
   /** Which run listens on which slot. */
   readonly slots = new Map<string, string>()
   plan: Plan | null = null
@@ -347,7 +344,7 @@ export class Engine {
     for (const name of names) {
       const before = this.children.get(name) as Child
       const [after, own] = step(before, { kind: 'go' }, this.world.now(), this.world.chance())
-      this.#become(name, before, intend(this, after))
+      this.#become(name, before, intend(this, name, after))
       for (const effect of own) effects.push({ name, effect })
     }
     if (effects.length > 0) this.save()

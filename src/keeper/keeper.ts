@@ -8,6 +8,7 @@ import { isLive } from '../core/child.ts'
 import { answerAsk } from './asks.ts'
 import type { Engine } from './engine.ts'
 import { type Beginning, begin, type StartOptions, settleDoubts } from './lifecycle.ts'
+import { endAttempts } from './jobs.ts'
 import { Notices } from './notices.ts'
 import { advanceReloads } from './reload.ts'
 import type { Hearing, Watcher, World } from '../core/world.ts'
@@ -83,6 +84,7 @@ export class Keeper implements Hearing {
 
   #afterTurn(): void {
     advanceReloads(this.engine)
+    endAttempts(this.engine)
     if (this.engine.kills.length > 0) completeKills(this.engine)
     this.#dropStrangers()
     if (this.engine.session.closing) this.#close()

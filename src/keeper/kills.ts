@@ -3,10 +3,10 @@
  * latch absorbs everything; only a release ends it.
  */
 import type { Ask } from '../contract/keeper.ts'
-import { type Child, type ChildEvent, isLive } from '../core/child.ts'
+import { type ChildEvent, isLive } from '../core/child.ts'
 import { DAEMON, moduleName } from '../core/child-name.ts'
 import { MarkError } from '../core/errors.ts'
-import { covers, killHold, parseScope } from '../core/kill.ts'
+import { covers, heldByKill, isVerified, killHold, parseScope } from '../core/kill.ts'
 import { formatUtc } from '../core/time.ts'
 import type { Engine } from './engine.ts'
 
@@ -49,11 +49,6 @@ export function enforceKills(engine: Engine): void {
   completeKills(engine)
 }
 
-function heldByKill(child: Child): boolean {
-  const pending = child.stopping?.then.kind === 'hold' ? child.stopping.then.hold : null
-  return (child.hold?.kill ?? pending?.kill ?? null) !== null
-}
-
 /** A kill is complete only when nothing in scope lives and every module could verify its orders. */
 export function completeKills(engine: Engine): void {
   for (const latch of engine.kills) {
@@ -70,10 +65,6 @@ export function completeKills(engine: Engine): void {
     engine.note('kill_complete', null, null, { id: latch.id, note, complete: verified })
     engine.readLatches()
   }
-}
-
-function isVerified({ spec: { stop }, reason }: Child): boolean {
-  return stop.before !== null && stop.verify !== null && !reason.includes('unverified')
 }
 
 export function release(engine: Engine, ask: Extract<Ask, { ask: 'release' }>): unknown {

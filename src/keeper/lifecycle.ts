@@ -3,12 +3,24 @@
  * only then lets anything start. Nothing is started twice; nothing foreign is touched; no exit is invented.
  */
 import { enforceKills } from './kills.ts'
-import { DAEMON, moduleName, nextName } from '../core/child-name.ts'
+import { attemptName, DAEMON, moduleName, nextName } from '../core/child-name.ts'
 import { type Child, isLive, newChild, type Run } from '../core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
-import { afterReboot, type ChildrenDocument, neverUp, restore, type RunRecord } from '../core/keeper-state.ts'
+import {
+  afterReboot,
+  attach,
+  type ChildrenDocument,
+  neverUp,
+  restore,
+  roleOf,
+  runOf,
+  sessionOf,
+  type RunRecord,
+  unspawned,
+} from '../core/keeper-state.ts'
 import type { ModuleSpec } from '../core/plan.ts'
-import { Engine, type Session } from './engine.ts'
+import { Engine } from './engine.ts'
+import { loseAttempts } from './jobs.ts'
 import { saveRun } from './start-run.ts'
 import type { Watcher, World } from '../core/world.ts'
 
@@ -42,12 +54,17 @@ export function begin(world: World, watcher: Watcher, { daemon, boot }: StartOpt
   const plan = world.store.loadPlan()
   const booting = boot && plan !== null && !memory?.open
   const rebooted = memory !== null && memory.boot_id !== world.bootId
-  const engine = new Engine(world, watcher, sessionOf(memory, booting, rebooted, world))
+  const engine = new Engine(
+    world,
+    watcher,
+    sessionOf(memory, booting, rebooted, () => world.mintId()),
+  )
   engine.paused = true
   engine.plan = plan
   for (const id of memory?.kills ?? []) engine.notedKills.add(id)
   engine.readLatches()
   restoreChildren(engine, memory, rebooted, daemon)
+  engine.jobs.restore(memory?.jobs ?? {})
   const records = world.store.loadRuns()
   const { doubtful, adopted } = rebooted ? buryAll(engine, records) : adoptAll(engine, records)
   engine.note('keeper_started', null, null, {
@@ -56,6 +73,7 @@ export function begin(world: World, watcher: Watcher, { daemon, boot }: StartOpt
     adopted,
     boot: rebooted || memory === null,
   })
+  loseAttempts(engine)
   const now = world.now()
   enforceKills(engine)
   engine.paused = false
@@ -64,28 +82,18 @@ export function begin(world: World, watcher: Watcher, { daemon, boot }: StartOpt
   return { engine, doubtful, deadlineMs: now.monoMs + EVIDENCE_WAIT_MS }
 }
 
-function sessionOf(
-  memory: ChildrenDocument | null,
-  booting: boolean,
-  rebooted: boolean,
-  world: World,
-): Session {
-  if (!memory || booting || rebooted || !memory.open) {
-    return { id: world.mintId(), open: booting || (memory?.open ?? false), closing: false }
-  }
-  return { id: memory.session_id, open: true, closing: memory.closing }
-}
-
 function restoreChildren(
   engine: Engine,
   memory: ChildrenDocument | null,
   rebooted: boolean,
   daemonSpec: ModuleSpec,
 ): void {
-  const specs = [...(engine.plan?.modules ?? []), ...(memory?.extras ?? []), daemonSpec]
+  const { modules = [], jobs = [] } = engine.plan ?? {}
+  const declared = [...modules, ...(memory?.extras ?? []), daemonSpec]
+  const specs = [...jobs.map(job => job.start), ...declared]
   const byName = new Map(specs.map(spec => [spec.name, spec]))
   const now = engine.world.now()
-  const names = new Set([...byName.keys(), ...Object.keys(memory?.children ?? {})])
+  const names = new Set([...declared.map(spec => spec.name), ...Object.keys(memory?.children ?? {})])
   for (const name of names) {
     const spec = byName.get(name) ?? byName.get(moduleName(name))
     if (!spec) continue
@@ -94,16 +102,6 @@ function restoreChildren(
     if (rebooted && name !== spec.name) continue
     engine.put(name, unspawned(here))
   }
-}
-
-/**
- * Remembered as starting without a run: the keeper died before the spawn, so it is simply still to be
- * started.
- */
-function unspawned(child: Child): Child {
-  return child.phase === 'starting' && child.run === null
-    ? { ...child, phase: 'waiting', wakeAtMs: null }
-    : child
 }
 
 /** After a reboot no process of ours lives: each recorded run ended with the host, its exit unknown. */
@@ -167,27 +165,8 @@ function bury(engine: Engine, { lastExit, run }: Child, record: RunRecord): void
 function owner(engine: Engine, record: RunRecord): string {
   const known = engine.childOfRun(record.run_id)
   if (known !== null) return known
+  if (record.role === 'job') return attemptName(record.module, record.run_id)
   return record.role === 'active' ? record.module : nextName(record.module)
-}
-
-function runOf(record: RunRecord, known: Run | null): Run {
-  return {
-    id: record.run_id,
-    pid: record.pid ?? known?.pid ?? null,
-    startTime: record.start_time ?? known?.startTime ?? null,
-    started: record.started,
-    ready: known?.ready ?? null,
-    startReason: record.start_reason,
-    slot: record.slot,
-    tag: record.tag ?? null,
-    exit: null,
-  }
-}
-
-/** A child that was remembered without this run (the record is newer) is starting it. */
-function attach(child: Child, run: Run): Child {
-  const live = child.phase === 'starting' || child.phase === 'ready' || child.phase === 'stopping'
-  return { ...child, run, phase: live ? child.phase : 'starting', outcome: null, nextStart: null }
 }
 
 function strangerSpec(engine: Engine, record: RunRecord): ModuleSpec {
@@ -249,7 +228,7 @@ function look(engine: Engine, name: string, run: Run, deadlineMs: number): void 
   if (found) {
     const live: Run = { ...run, pid: found.pid, startTime: found.startTime }
     const child = engine.children.get(name) as Child
-    saveRun(engine, live, child.spec, name === child.spec.name ? 'active' : 'spare')
+    saveRun(engine, live, child.spec, roleOf(name))
     const state = engine.world.processes.adopt(live, specOf(engine, name))
     engine.put(name, { ...child, run: live })
     if (state.alive) adopted(engine, name, live)

@@ -2,9 +2,9 @@
  * Starting a run: the intent first, durable in its child's memory, then the spawn, then the run's own record.
  * A keeper that dies in between leaves an intent by which its successor finds the process.
  */
-import { nextName } from '../core/child-name.ts'
+import { attemptOf, nextName } from '../core/child-name.ts'
 import type { Child, ChildEvent, Run } from '../core/child.ts'
-import { recordOf, type RunRecord } from '../core/keeper-state.ts'
+import { recordOf, roleOf, type RunRecord } from '../core/keeper-state.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import type { EventKind } from '../core/view.ts'
 import type { World } from '../core/world.ts'
@@ -25,11 +25,12 @@ export interface Starter {
 }
 
 /** The child with the run that is to be; as it is without a plan. */
-export function intend(engine: Starter, child: Child): Child {
+export function intend(engine: Starter, name: string, child: Child): Child {
   if (!engine.plan) return child
   const { spec } = child
-  const id = engine.world.mintId()
-  const slot = freeSlot(engine, spec.name)
+  const attempt = attemptOf(name)
+  const id = attempt ?? engine.world.mintId()
+  const slot = attempt === null ? freeSlot(engine, spec.name) : name
   engine.slots.set(slot, id)
   const run: Run = {
     id,
@@ -67,7 +68,7 @@ export function startRun(engine: Starter, name: string, child: Child): ChildEven
     return { kind: 'refused', why: answer.why, transient: answer.transient }
   }
   const live: Run = { ...run, pid: answer.pid, startTime: answer.startTime }
-  saveRun(engine, live, spec, name === spec.name ? 'active' : 'spare')
+  saveRun(engine, live, spec, roleOf(name))
   const data = {
     pid: answer.pid,
     start_reason: why,

@@ -1,7 +1,7 @@
 /**
- * A module that floods: `log-writer.ts FILE NAME LINES PAD PER_SECOND [HOLD_AT]` appends `NAME SEQ xxx…` lines,
- * one write each, as fast as it can (PER_SECOND 0), until its stdin ends (LINES 0, needs a rate). At line
- * HOLD_AT it waits until its stdin ends. Prints how many were written and how many writes failed.
+ * A module that floods: `log-writer.ts FILE NAME LINES PAD PER_SECOND [HOLD_AT]` appends `NAME SEQ xxx…`
+ * lines, one write each, as fast as it can (PER_SECOND 0), until its stdin ends (LINES 0, needs a rate). At
+ * line HOLD_AT it waits until its stdin ends. Prints how many were written and how many writes failed.
  */
 import { once } from 'node:events'
 import { constants, openSync, writeSync } from 'node:fs'

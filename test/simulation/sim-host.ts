@@ -5,7 +5,12 @@
  */
 import type { Hook, Run } from '../../src/core/child.ts'
 import { type Exit, UNKNOWN_EXIT } from '../../src/core/exit.ts'
-import { type ChildrenDocument, recordsOf, type RunRecord } from '../../src/core/keeper-state.ts'
+import {
+  withJobsApart,
+  type ChildrenDocument,
+  recordsOf,
+  type RunRecord,
+} from '../../src/core/keeper-state.ts'
 import type { ModuleSpec, Plan } from '../../src/core/plan.ts'
 import type { FleetEvent, KillView } from '../../src/core/view.ts'
 import type { Hearing, ChildrenSave, SpawnRequest, World } from '../../src/core/world.ts'
@@ -252,7 +257,7 @@ export class SimWorld implements World {
     loadPlan: () => this.host.plan,
     savePlan: (plan: Plan) => this.#call(() => this.host.remember({ plan })),
     loadChildren: () =>
-      this.host.children === null ? null : (JSON.parse(this.host.children) as ChildrenDocument),
+      this.host.children === null ? null : withJobsApart(JSON.parse(this.host.children) as ChildrenDocument),
     saveChildren: (save: ChildrenSave) =>
       this.#call(() => {
         const children = [...save.children].map(([name, text]) => `${JSON.stringify(name)}:${text}`)

@@ -2,7 +2,7 @@
  * What mark.yaml asks of one job, fully resolved: its schedule, what it starts, and the policies that decide
  * about a run. Part of the plan. All durations in milliseconds.
  */
-import type { ModuleSpec } from '../plan.ts'
+import type { ModuleSpec } from '../module-spec.ts'
 import type { JobSpec } from '../schedule.ts'
 
 export type Overlap = 'skip' | 'queue' | 'cancel_previous' | 'kill_previous' | 'allow'
@@ -18,7 +18,7 @@ export interface RetrySpec {
   readonly delayMs: number
   readonly multiplier: number
   readonly maxDelayMs: number | null
-  /** Exit codes after which it is tried again; a signal, a timeout or a refused start counts as `any` only. */
+  /** Exit codes after which it is tried again; a signal, a timeout, a refused start: with `any` only. */
   readonly onExit: 'any' | readonly number[]
 }
 
@@ -76,4 +76,13 @@ export interface JobPlan extends JobSpec {
   readonly finishBy: FinishBy | null
   readonly params: Readonly<Record<string, string>>
   readonly outputs: readonly string[]
+}
+
+/** What one attempt starts; `argv` null: as planned. */
+export function attemptSpec(
+  { start }: JobPlan,
+  argv: readonly string[] | null,
+  variables: Readonly<Record<string, string>>,
+): ModuleSpec {
+  return { ...start, argv: argv ?? start.argv, environment: { ...start.environment, ...variables } }
 }

@@ -6,6 +6,7 @@ import { DAEMON } from '../core/child-name.ts'
 import type { Child } from '../core/child.ts'
 import { remember } from '../core/keeper-state.ts'
 import type { Plan } from '../core/plan.ts'
+import type { JobBook } from '../core/jobs/job-book.ts'
 import { formatUtc } from '../core/time.ts'
 import type { KillView } from '../core/view.ts'
 import type { World } from '../core/world.ts'
@@ -14,6 +15,7 @@ import type { World } from '../core/world.ts'
 export interface Remembered {
   readonly world: World
   readonly children: ReadonlyMap<string, Child>
+  readonly jobs: JobBook
   readonly plan: Plan | null
   readonly kills: readonly KillView[]
   readonly session: { readonly id: string; readonly open: boolean; readonly closing: boolean }
@@ -34,6 +36,7 @@ export class Remembrance {
   save(of: Remembered): void {
     const changed = new Set([...this.#touched].filter(name => this.#memorize(name, of.children.get(name))))
     this.#touched.clear()
+    for (const name of of.jobs.takeTouched()) if (this.#keep(name, of.jobs.entry(name))) changed.add(name)
     const head = headOf(of)
     if (changed.size === 0 && head === this.#head) return
     this.#head = head
@@ -42,16 +45,20 @@ export class Remembrance {
 
   /** True when what is remembered of the child is another now. */
   #memorize(name: string, child: Child | undefined): boolean {
-    if (!child) return this.#texts.delete(name)
+    return this.#keep(name, child && remember(child))
+  }
+
+  #keep(name: string, value: object | undefined): boolean {
+    if (!value) return this.#texts.delete(name)
     const before = this.#texts.get(name)
-    const text = JSON.stringify(remember(child))
+    const text = JSON.stringify(value)
     this.#texts.set(name, text)
     return text !== before
   }
 }
 
 function headOf({ world, children, plan, kills, session, startedWallMs }: Remembered): string {
-  const planned = new Set(plan?.modules.map(spec => spec.name))
+  const planned = new Set([...(plan?.modules ?? []), ...(plan?.jobs ?? [])].map(({ name }) => name))
   const extras = [...children.values()]
     .map(child => child.spec)
     .filter(spec => !planned.has(spec.name) && spec.name !== DAEMON)

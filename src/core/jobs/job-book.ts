@@ -1,0 +1,239 @@
+/**
+ * What the keeper remembers of jobs: the open rows of the ledger, and of each job up to which instant all is
+ * decided. Promises: an instant is decided once, a row ends once, an attempt is begun once, however often it
+ * is asked. Decides no policy: the daemon's scheduler does, and asks.
+ */
+import {
+  type AttemptStop,
+  type EndOutcome,
+  isOpen,
+  type JobAttempt,
+  type JobRow,
+  liveAttempt,
+  type Outcome,
+} from './job-row.ts'
+
+/** What is kept of a job beyond its open rows. */
+export interface JobMemory {
+  /** All its instants up to this one are decided (Unix ms); null: it was never looked at. */
+  readonly decided_ms: number | null
+  readonly paused: { readonly by: string; readonly note: string | null; readonly at_ms: number } | null
+  /** Of the jobs it runs after, those that ended since it ran last. */
+  readonly arrivals: Readonly<Record<string, Arrival>>
+  readonly last: { readonly run_id: string; readonly outcome: EndOutcome; readonly at_ms: number } | null
+  /** Of its last run that succeeded. */
+  readonly outputs: Readonly<Record<string, string>>
+  /** Of its last runs that succeeded, oldest first, from the first attempt on. */
+  readonly took_ms: readonly number[]
+}
+
+export interface Arrival {
+  readonly run_id: string
+  readonly outcome: EndOutcome
+}
+
+export type JobOp =
+  /** A new row: to be run (`waiting`), or one that ends as it begins. */
+  | { readonly op: 'row'; readonly row: JobRow }
+  /** Nothing up to here is to be run any more. */
+  | { readonly op: 'decided'; readonly job: string; readonly until_ms: number }
+  /** `attempts`, here and below: how many it had when this was decided; with another number it is stale. */
+  | {
+      readonly op: 'again'
+      readonly run_id: string
+      readonly attempts: number
+      readonly due_ms: number
+      readonly reason: string
+    }
+  | {
+      readonly op: 'end'
+      readonly run_id: string
+      readonly attempts: number
+      readonly outcome: EndOutcome
+      readonly reason: string
+      readonly outputs: Readonly<Record<string, string>>
+      readonly cpu_s: number | null
+      readonly memory_bytes: number | null
+    }
+  /** Its attempt is to end, without grace where `kill` is true. */
+  | {
+      readonly op: 'stop'
+      readonly run_id: string
+      readonly attempts: number
+      readonly stop: AttemptStop
+      readonly kill: boolean
+    }
+  | { readonly op: 'arrived'; readonly job: string; readonly arrivals: JobMemory['arrivals'] }
+  | { readonly op: 'paused'; readonly job: string; readonly paused: JobMemory['paused'] }
+
+export const NO_MEMORY: JobMemory = {
+  decided_ms: null,
+  paused: null,
+  arrivals: {},
+  last: null,
+  outputs: {},
+  took_ms: [],
+}
+
+const TOOK_MAX = 20
+const ROW = 'row '
+const JOB = 'job '
+
+export class JobBook {
+  /** Open ones, and those that ended until the journal tells of it. */
+  readonly rows = new Map<string, JobRow>()
+  readonly jobs = new Map<string, JobMemory>()
+  readonly #touched = new Set<string>()
+  readonly #told = new Map<string, JobRow>()
+
+  /** What was remembered under `entries`. Rows that the journal may not tell of are told of again. */
+  restore(entries: Readonly<Record<string, unknown>>): void {
+    for (const [key, value] of Object.entries(entries)) {
+      if (key.startsWith(JOB)) this.jobs.set(key.slice(JOB.length), { ...NO_MEMORY, ...(value as JobMemory) })
+      if (key.startsWith(ROW)) this.#put(value as JobRow)
+    }
+  }
+
+  /** True for the names of what `restore` takes, beside those of children. */
+  static isEntry(name: string): boolean {
+    return name.startsWith(ROW) || name.startsWith(JOB)
+  }
+
+  /** Of an entry touched before; undefined: it is to be forgotten. */
+  entry(name: string): JobRow | JobMemory | undefined {
+    return name.startsWith(ROW)
+      ? this.rows.get(name.slice(ROW.length))
+      : this.jobs.get(name.slice(JOB.length))
+  }
+
+  /** The entries that changed since the last call. */
+  takeTouched(): string[] {
+    const touched = [...this.#touched]
+    this.#touched.clear()
+    return touched
+  }
+
+  /** The rows to tell of since the last call; those that ended are forgotten with it. */
+  takeTold(): JobRow[] {
+    const told = [...this.#told.values()]
+    this.#told.clear()
+    for (const { run_id } of told) {
+      const row = this.rows.get(run_id)
+      if (row === undefined || isOpen(row)) continue
+      this.rows.delete(run_id)
+      this.#touched.add(ROW + run_id)
+    }
+    return told
+  }
+
+  memory(job: string): JobMemory {
+    return this.jobs.get(job) ?? NO_MEMORY
+  }
+
+  apply(op: JobOp, nowMs: number): void {
+    switch (op.op) {
+      case 'row':
+        return this.#plan(op.row)
+      case 'decided':
+        return this.#decide(op.job, op.until_ms)
+      case 'again':
+        return this.#change(op, row => ({ ...row, due_ms: op.due_ms, reason: op.reason }))
+      case 'end':
+        return this.#end(op, nowMs)
+      case 'stop':
+        return this.#stop(op)
+      case 'arrived':
+        return this.#remember(op.job, { arrivals: op.arrivals })
+      case 'paused':
+        return this.#remember(op.job, { paused: op.paused })
+    }
+  }
+
+  /** Its attempt number `number` (1 is the first); false: the row is not open, or not at that number. */
+  begin(runId: string, attemptId: string, number: number, nowMs: number): boolean {
+    const row = this.rows.get(runId)
+    if (!row || !isOpen(row) || liveAttempt(row) || row.attempts.length !== number - 1) return false
+    const attempt = { id: attemptId, started_ms: nowMs, ended_ms: null, exit: null, stop: null, reason: '' }
+    this.#put({ ...row, outcome: 'running', reason: '', attempts: [...row.attempts, attempt] })
+    return true
+  }
+
+  /** Nothing of the attempt is left. An attempt that is not known, or ended before, is nothing. */
+  ended(attemptId: string, end: Pick<JobAttempt, 'exit' | 'stop' | 'reason'>, nowMs: number): void {
+    const found = this.liveAttempts().find(({ attempt }) => attempt.id === attemptId)
+    if (!found) return
+    const { exit, reason } = end
+    this.#putAttempt(found.row, { exit, reason, ended_ms: nowMs, stop: found.attempt.stop ?? end.stop })
+  }
+
+  /** Attempts that go on as far as this book knows. */
+  liveAttempts(): { readonly row: JobRow; readonly attempt: JobAttempt }[] {
+    return [...this.rows.values()].flatMap(row => {
+      const attempt = isOpen(row) ? liveAttempt(row) : null
+      return attempt ? [{ row, attempt }] : []
+    })
+  }
+
+  #plan(row: JobRow): void {
+    if (this.rows.has(row.run_id)) return
+    const { job, nominal_ms: instant, trigger } = row
+    const isPlanned = trigger === 'schedule' || trigger === 'catch_up'
+    if (isPlanned && instant !== null) {
+      if (instant <= (this.memory(job).decided_ms ?? Number.NEGATIVE_INFINITY)) return
+      this.#decide(job, instant)
+    }
+    if (!isOpen(row)) this.#remember(job, { last: lastOf(row, row.outcome) })
+    this.#put(row)
+  }
+
+  #decide(job: string, untilMs: number): void {
+    const { decided_ms } = this.memory(job)
+    if (decided_ms === null || decided_ms < untilMs) this.#remember(job, { decided_ms: untilMs })
+  }
+
+  #end(op: Extract<JobOp, { op: 'end' }>, nowMs: number): void {
+    const { op: _op, attempts: _attempts, run_id, outcome, ...more } = op
+    this.#change(op, row => {
+      const { took_ms } = this.memory(row.job)
+      const began = row.attempts[0]?.started_ms ?? nowMs
+      const won = outcome === 'succeeded'
+      this.#remember(row.job, {
+        last: { run_id, outcome, at_ms: nowMs },
+        ...(won ? { outputs: more.outputs, took_ms: [...took_ms, nowMs - began].slice(-TOOK_MAX) } : {}),
+      })
+      return { ...row, ...more, outcome, ended_ms: nowMs }
+    })
+  }
+
+  #stop({ run_id, attempts, stop }: Extract<JobOp, { op: 'stop' }>): void {
+    const row = this.rows.get(run_id)
+    if (row && liveAttempt(row) && row.attempts.length === attempts) this.#putAttempt(row, { stop })
+  }
+
+  #putAttempt(row: JobRow, change: Partial<JobAttempt>): void {
+    const last = row.attempts.at(-1) as JobAttempt
+    this.#put({ ...row, attempts: [...row.attempts.slice(0, -1), { ...last, ...change }] })
+  }
+
+  #change(of: { run_id: string; attempts: number }, change: (row: JobRow) => JobRow): void {
+    const row = this.rows.get(of.run_id)
+    if (!row || !isOpen(row) || liveAttempt(row) || row.attempts.length !== of.attempts) return
+    this.#put(change(row))
+  }
+
+  #put(row: JobRow): void {
+    const next = { ...row, rev: row.rev + 1 }
+    this.rows.set(row.run_id, next)
+    this.#touched.add(ROW + row.run_id)
+    this.#told.set(row.run_id, next)
+  }
+
+  #remember(job: string, change: Partial<JobMemory>): void {
+    this.jobs.set(job, { ...this.memory(job), ...change })
+    this.#touched.add(JOB + job)
+  }
+}
+
+function lastOf(row: JobRow, outcome: Outcome): JobMemory['last'] {
+  return { run_id: row.run_id, outcome: outcome as EndOutcome, at_ms: row.ended_ms ?? row.planned_ms }
+}
