@@ -6,7 +6,8 @@
  */
 import type { StaleMove } from '../core/child.ts'
 import { type ErrorBody, MarkError } from '../core/errors.ts'
-import type { JobOp } from '../core/jobs/job-book.ts'
+import type { JobMemory, JobOp } from '../core/jobs/job-book.ts'
+import type { JobRow } from '../core/jobs/job-row.ts'
 import type { Plan } from '../core/plan.ts'
 import type {
   EventKind,
@@ -98,7 +99,7 @@ export type Ask =
       readonly run_id: string | null
       readonly data: Readonly<Record<string, unknown>>
     }
-  /** Daemon only: what it decided about jobs, kept as one. Answer: { rows: JobRow[] } that changed. */
+  /** Daemon only: what it decided about jobs, kept as one. Answer: JobsKept. */
   | { readonly ask: 'jobs'; readonly ops: readonly JobOp[] }
   /**
    * Daemon only: begin attempt number `attempt` of an open row. `argv`: null as planned; `variables`: besides
@@ -112,7 +113,7 @@ export type Ask =
       readonly argv: readonly string[] | null
       readonly variables: Readonly<Record<string, string>>
     }
-  /** Daemon only. Answer: { rows: JobRow[], jobs: Record<string, JobMemory> }: all that is remembered. */
+  /** Daemon only. Answer: JobsKept, with all that is remembered. */
   | { readonly ask: 'job_book' }
   /** Daemon only, first after connecting: its version. All exits it saw are in runs/<run_id>.exit by now. */
   | { readonly ask: 'hello'; readonly pid: number; readonly version: string }
@@ -120,6 +121,12 @@ export type Ask =
   | { readonly ask: 'archived'; readonly seq: number }
   /** From now on pushes come. Answer: StatusDocument, then pushes in order. */
   | { readonly ask: 'watch' }
+
+/** What the keeper remembers of jobs now, or of those that an ask changed. */
+export interface JobsKept {
+  readonly rows: readonly JobRow[]
+  readonly jobs: Readonly<Record<string, JobMemory>>
+}
 
 /** What the daemon may add to the journal. */
 export type NotedKind =

@@ -2,7 +2,7 @@
  * Attempts of jobs as children of the keeper: begun once, remembered before they are spawned, journalled with
  * their row. What is to be run, and when, the daemon asks; it may ask twice, or for what is stale.
  */
-import type { Ask } from '../contract/keeper.ts'
+import type { Ask, JobsKept } from '../contract/keeper.ts'
 import { attemptName, attemptOf } from '../core/child-name.ts'
 import { isLive, newChild } from '../core/child.ts'
 import { MarkError } from '../core/errors.ts'
@@ -14,13 +14,14 @@ import { killHold } from '../core/kill.ts'
 import { FRESH_MEMORY } from '../core/restart.ts'
 import type { Engine } from './engine.ts'
 
-/** All that is decided in one ask is remembered together. Answer: the rows that changed. */
-export function keepJobs(engine: Engine, { ops }: Extract<Ask, { ask: 'jobs' }>): { rows: JobRow[] } {
+/** All that is decided in one ask is remembered together. */
+export function keepJobs(engine: Engine, { ops }: Extract<Ask, { ask: 'jobs' }>): JobsKept {
   const { wallMs } = engine.world.now()
   for (const op of ops) engine.jobs.apply(op, wallMs)
   const rows = tell(engine)
   for (const op of ops) if (op.op === 'stop') stopAttempt(engine, op)
-  return { rows }
+  const names = new Set([...rows.map(row => row.job), ...ops.flatMap(op => ('job' in op ? op.job : []))])
+  return { rows, jobs: Object.fromEntries([...names].map(name => [name, engine.jobs.memory(name)])) }
 }
 
 function stopAttempt(engine: Engine, { run_id, stop, kill }: Extract<JobOp, { op: 'stop' }>): void {

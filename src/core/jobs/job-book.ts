@@ -76,6 +76,8 @@ export const NO_MEMORY: JobMemory = {
 }
 
 const TOOK_MAX = 20
+/** Rows that ended are known so long to whoever only learns, lest an older word bring one back. */
+const ENDED_MAX = 1000
 const ROW = 'row '
 const JOB = 'job '
 
@@ -83,6 +85,8 @@ export class JobBook {
   /** Open ones, and those that ended until the journal tells of it. */
   readonly rows = new Map<string, JobRow>()
   readonly jobs = new Map<string, JobMemory>()
+  /** The open ones by job. */
+  readonly #open = new Map<string, Map<string, JobRow>>()
   readonly #touched = new Set<string>()
   readonly #told = new Map<string, JobRow>()
 
@@ -124,6 +128,19 @@ export class JobBook {
       this.#touched.add(ROW + run_id)
     }
     return told
+  }
+
+  /** The open rows of one job. */
+  rowsOf(job: string): readonly JobRow[] {
+    return [...(this.#open.get(job)?.values() ?? [])]
+  }
+
+  /** What the book of another process says now; older words are passed over. */
+  learn(rows: readonly JobRow[], jobs: Readonly<Record<string, JobMemory>>): void {
+    for (const row of rows) if (row.rev > (this.rows.get(row.run_id)?.rev ?? -1)) this.#keep(row)
+    for (const [job, memory] of Object.entries(jobs)) this.jobs.set(job, memory)
+    const ended = [...this.rows.values()].filter(row => !isOpen(row))
+    for (const { run_id } of ended.slice(0, -ENDED_MAX)) this.rows.delete(run_id)
   }
 
   memory(job: string): JobMemory {
@@ -168,10 +185,12 @@ export class JobBook {
 
   /** Attempts that go on as far as this book knows. */
   liveAttempts(): { readonly row: JobRow; readonly attempt: JobAttempt }[] {
-    return [...this.rows.values()].flatMap(row => {
-      const attempt = isOpen(row) ? liveAttempt(row) : null
-      return attempt ? [{ row, attempt }] : []
-    })
+    return [...this.#open.values()]
+      .flatMap(rows => [...rows.values()])
+      .flatMap(row => {
+        const attempt = liveAttempt(row)
+        return attempt ? [{ row, attempt }] : []
+      })
   }
 
   #plan(row: JobRow): void {
@@ -223,9 +242,16 @@ export class JobBook {
 
   #put(row: JobRow): void {
     const next = { ...row, rev: row.rev + 1 }
-    this.rows.set(row.run_id, next)
+    this.#keep(next)
     this.#touched.add(ROW + row.run_id)
     this.#told.set(row.run_id, next)
+  }
+
+  #keep(row: JobRow): void {
+    this.rows.set(row.run_id, row)
+    const open = this.#open.get(row.job) ?? new Map<string, JobRow>()
+    if (isOpen(row)) this.#open.set(row.job, open.set(row.run_id, row))
+    else if (open.delete(row.run_id) && open.size === 0) this.#open.delete(row.job)
   }
 
   #remember(job: string, change: Partial<JobMemory>): void {

@@ -38,6 +38,8 @@ export interface JobAttempt {
   /** MARK_RUN_ID of its processes. */
   readonly id: string
   readonly started_ms: number
+  /** On the monotonic clock: by it its timeouts are counted. An attempt does not outlive a boot. */
+  readonly mono_ms: number
   readonly ended_ms: number | null
   /** null: it goes on, or it could not be started. */
   readonly exit: Exit | null
@@ -60,6 +62,8 @@ export interface JobRow {
   readonly by: string
   /** Its next attempt does not start before this: jitter, a delay after others, a wait after a failure. */
   readonly due_ms: number
+  /** The number of that attempt: one that ended is judged before it grows. */
+  readonly due_attempt: number
   readonly attempts: readonly JobAttempt[]
   readonly ended_ms: number | null
   readonly outcome: Outcome
@@ -83,8 +87,9 @@ export function liveAttempt(row: JobRow): JobAttempt | null {
   return last !== undefined && last.ended_ms === null ? last : null
 }
 
-export function startedMs(row: JobRow): number | null {
-  return row.attempts[0]?.started_ms ?? null
+/** A clock that was set back before the wait began does not make it longer. */
+export function isDue(row: JobRow, nowMs: number): boolean {
+  return row.due_ms <= nowMs || nowMs < (row.attempts.at(-1)?.ended_ms ?? row.planned_ms)
 }
 
 /** What the journal calls a change of this row. */
