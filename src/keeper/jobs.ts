@@ -43,8 +43,7 @@ export function startAttempt(engine: Engine, ask: Extract<Ask, { ask: 'job_start
   if (latch) throw new MarkError('MARK_LATCHED', `${row.job} may not start: ${killHold(latch).reason}.`)
   const job = engine.plan?.jobs?.find(({ name }) => name === row.job)
   if (!job) throw new MarkError('MARK_NO_SUCH_JOB', `There is no job ${row.job}.`)
-  if (!engine.jobs.begin(ask.run_id, ask.attempt_id, ask.attempt, engine.world.now().wallMs))
-    return { begun: false }
+  if (!engine.jobs.begin(ask.run_id, ask.attempt_id, ask.attempt, engine.world.now())) return { begun: false }
   const name = attemptName(row.job, ask.attempt_id)
   const memory = { ...FRESH_MEMORY, attempt: ask.attempt - 1 }
   engine.put(name, { ...newChild(attemptSpec(job, ask.argv, ask.variables)), memory })

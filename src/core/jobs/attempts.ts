@@ -43,16 +43,16 @@ export interface Limit {
   readonly why: string
 }
 
-/** When it must end at the latest; null: never. */
+/** When it must end at the latest, on the monotonic clock; null: never. */
 export function limitOf({ timeout }: JobPlan, row: JobRow, attempt: JobAttempt): Limit | null {
   const limits: Limit[] = []
   if (timeout.attemptMs !== null) {
     const why = `its attempt took longer than ${timeout.attemptMs / 1000} s`
-    limits.push({ atMs: attempt.started_ms + timeout.attemptMs, cause: 'attempt_timeout', why })
+    limits.push({ atMs: attempt.mono_ms + timeout.attemptMs, cause: 'attempt_timeout', why })
   }
   if (timeout.runMs !== null) {
     const why = `it took longer than ${timeout.runMs / 1000} s`
-    const began = row.attempts[0]?.started_ms ?? attempt.started_ms
+    const began = row.attempts[0]?.mono_ms ?? attempt.mono_ms
     limits.push({ atMs: began + timeout.runMs, cause: 'run_timeout', why })
   }
   return limits.sort((a, b) => a.atMs - b.atMs)[0] ?? null

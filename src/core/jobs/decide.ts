@@ -9,7 +9,7 @@ import { type End, ripple } from './downstream.ts'
 import { decideInstants } from './instants.ts'
 import type { JobOp } from './job-book.ts'
 import type { JobPlan } from './job-plan.ts'
-import { type EndOutcome, isOpen, type JobRow, liveAttempt } from './job-row.ts'
+import { type EndOutcome, isDue, isOpen, type JobRow, liveAttempt } from './job-row.ts'
 import { type Decision, endOp, openRows, type Scheduling, type StartOrder } from './scheduling.ts'
 
 export function decideJob(job: JobPlan, given: Scheduling): Decision {
@@ -20,7 +20,7 @@ export function decideJob(job: JobPlan, given: Scheduling): Decision {
   const more = rows.flatMap(row => progress(job, row, given))
   if (more.length > 0) return { ops: withDownstream(more, given), starts: [], wakeMs: given.nowMs }
   const starts = startable(job, rows, given)
-  const times = rows.map(row => wakeOf(job, row, given.nowMs))
+  const times = rows.map(row => wakeOf(job, row, given))
   return { ops, starts, wakeMs: earliest([instants.wakeMs, ...times]) }
 }
 
@@ -41,13 +41,12 @@ function progress(job: JobPlan, row: JobRow, given: Scheduling): JobOp[] {
   const last = row.attempts.at(-1)
   if (live) {
     const limit = limitOf(job, row, live)
-    if (limit === null || live.stop !== null || limit.atMs > nowMs) return []
+    if (limit === null || live.stop !== null || limit.atMs > given.monoMs) return []
     const stop = { cause: limit.cause, by: 'timeout', why: limit.why }
     return [{ op: 'stop', run_id: row.run_id, attempts: row.attempts.length, stop, kill: false }]
   }
-  // Told to try again already: that has a time after the attempt's end.
-  if (last && row.due_ms < (last.ended_ms ?? 0)) return [judgeAttempt(job, row, last, nowMs)]
-  if (row.due_ms > nowMs) return []
+  if (last && row.due_attempt === row.attempts.length) return [judgeAttempt(job, row, last, nowMs)]
+  if (!isDue(row, nowMs)) return []
   const kill = given.killed(job.name)
   if (kill !== null) return [endOp(row, last ? 'cancelled' : 'refused_kill', kill)]
   const late = last || row.trigger === 'backfill' ? null : lateness(job, row.nominal_ms, nowMs)
@@ -60,7 +59,7 @@ function startable(job: JobPlan, rows: readonly JobRow[], given: Scheduling): St
   let free = placesFree(job, given)
   let isBusy = rows.some(row => liveAttempt(row) !== null)
   for (const row of rows) {
-    if (liveAttempt(row) || row.due_ms > given.nowMs || free <= 0) continue
+    if (liveAttempt(row) || !isDue(row, given.nowMs) || free <= 0) continue
     // A run between two attempts is not done: the next one waits for it.
     const before = rows.find(other => other !== row && other.attempts.length > 0)
     if (job.overlap !== 'allow' && (isBusy || (before && row.attempts.length === 0))) continue
@@ -77,10 +76,13 @@ function placesFree({ pool }: JobPlan, { pools, book, jobs }: Scheduling): numbe
   return (pools[pool] ?? 1) - taken
 }
 
-function wakeOf(job: JobPlan, row: JobRow, nowMs: number): number | null {
+function wakeOf(job: JobPlan, row: JobRow, { nowMs, monoMs }: Scheduling): number | null {
   const live = liveAttempt(row)
-  if (live) return live.stop === null ? (limitOf(job, row, live)?.atMs ?? null) : null
-  if (row.due_ms > nowMs) return row.due_ms
+  if (live) {
+    const limit = live.stop === null ? limitOf(job, row, live) : null
+    return limit === null ? null : nowMs + limit.atMs - monoMs
+  }
+  if (!isDue(row, nowMs)) return row.due_ms
   // It waits for somebody else; its deadline does not.
   return job.deadlineMs === null || row.nominal_ms === null ? null : row.nominal_ms + job.deadlineMs + 1
 }

@@ -3,6 +3,7 @@
  * decided. Promises: an instant is decided once, a row ends once, an attempt is begun once, however often it
  * is asked. Decides no policy: the daemon's scheduler does, and asks.
  */
+import type { Instant } from '../time.ts'
 import {
   type AttemptStop,
   type EndOutcome,
@@ -154,7 +155,7 @@ export class JobBook {
       case 'decided':
         return this.#decide(op.job, op.until_ms)
       case 'again':
-        return this.#change(op, row => ({ ...row, due_ms: op.due_ms, reason: op.reason }))
+        return this.#again(op)
       case 'end':
         return this.#end(op, nowMs)
       case 'stop':
@@ -167,10 +168,12 @@ export class JobBook {
   }
 
   /** Its attempt number `number` (1 is the first); false: the row is not open, or not at that number. */
-  begin(runId: string, attemptId: string, number: number, nowMs: number): boolean {
+  begin(runId: string, attemptId: string, number: number, now: Instant): boolean {
     const row = this.rows.get(runId)
     if (!row || !isOpen(row) || liveAttempt(row) || row.attempts.length !== number - 1) return false
-    const attempt = { id: attemptId, started_ms: nowMs, ended_ms: null, exit: null, stop: null, reason: '' }
+    if (number > row.due_attempt) return false
+    const began = { id: attemptId, started_ms: now.wallMs, mono_ms: now.monoMs }
+    const attempt = { ...began, ended_ms: null, exit: null, stop: null, reason: '' }
     this.#put({ ...row, outcome: 'running', reason: '', attempts: [...row.attempts, attempt] })
     return true
   }
@@ -222,6 +225,11 @@ export class JobBook {
       })
       return { ...row, ...more, outcome, ended_ms: nowMs }
     })
+  }
+
+  #again(op: Extract<JobOp, { op: 'again' }>): void {
+    const { due_ms, reason } = op
+    this.#change(op, row => ({ ...row, due_ms, reason, due_attempt: row.attempts.length + 1 }))
   }
 
   #stop({ run_id, attempts, stop }: Extract<JobOp, { op: 'stop' }>): void {

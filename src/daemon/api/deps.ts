@@ -10,6 +10,7 @@ import type {
   SaidRecord,
 } from '../../contract/api.ts'
 import type { Ask } from '../../contract/keeper.ts'
+import type { JobView, LedgerRow } from '../../core/jobs/ledger-row.ts'
 import type { ModuleView, StatusDocument } from '../../core/view.ts'
 import type { LogLine } from '../../core/log-line.ts'
 import type { StreamHub } from './stream.ts'
@@ -54,4 +55,35 @@ export interface ArchiveApi {
 export interface LogApi {
   /** The last `count` complete lines that begin before the logical offset `before` (null: the end). */
   tail(module: string, count: number, before: number | null): readonly LogLine[]
+}
+
+/** Rejects with a MarkError: MARK_NO_SUCH_JOB, MARK_NO_SUCH_RUN, MARK_REFUSED, MARK_NOT_RUNNING. */
+export interface JobsApi {
+  list(): readonly JobView[]
+  job(name: string): JobView | null
+  /** The open row of this run; null: it ended, or never was. */
+  open(runId: string): LedgerRow | null
+  /**
+   * The row that was made, also one that says why it does not run. `from`: the job of its chain to begin at.
+   * Resolves once it is durable.
+   */
+  run(
+    job: string,
+    order: {
+      readonly params: Readonly<Record<string, string>>
+      readonly from: string | null
+      readonly by: string
+    },
+  ): Promise<LedgerRow>
+  cancel(
+    runId: string,
+    order: { readonly kill: boolean; readonly by: string; readonly reason: string | null },
+  ): Promise<LedgerRow>
+  pause(job: string, by: string, note: string | null): Promise<JobView>
+  resume(job: string, by: string): Promise<JobView>
+  /** A row for each instant in [fromMs, untilMs) that is over, oldest first; they run one after the other. */
+  backfill(
+    job: string,
+    order: { readonly fromMs: number; readonly untilMs: number; readonly by: string },
+  ): Promise<readonly LedgerRow[]>
 }
