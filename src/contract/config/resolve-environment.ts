@@ -42,7 +42,7 @@ export function environmentOf(
   const environment: Record<string, string> = { ...input.environment }
   const path = [...module, 'environment']
   for (const name of Object.keys(environment)) {
-    if (name.startsWith('MARK_') || name === 'NOTIFY_SOCKET' || name === 'WATCHDOG_USEC') {
+    if (isOfMark(name)) {
       problemAtKey(scope, [...path, name], `\`${name}\` is set by MARK`, 'choose another name')
     }
     if (looksSecret(name) && environment[name] !== '' && !isFile(environment[name] as string))
@@ -66,16 +66,22 @@ export function environmentOf(
   return environment
 }
 
+/** Variables that MARK hands to each run. */
+export function isOfMark(name: string): boolean {
+  return name.startsWith('MARK_') || name === 'NOTIFY_SOCKET' || name === 'WATCHDOG_USEC'
+}
+
 /** A variable like SSL_KEY_FILE names a file: that is no secret. */
 function isFile(value: string): boolean {
   return value.startsWith('/') || value.startsWith('./')
 }
 
-function warnLiteral(scope: Scope, path: Path): void {
+/** `path`: of a variable whose value stands in mark.yaml. */
+export function warnLiteral(scope: Scope, path: Path): void {
   scope.report.warn({
     at: keyPlaceAt(scope.tree, path),
     path: formatPath(path),
-    message: 'it looks like a secret, and everything in `environment` is kept in the plan and shown',
+    message: `it looks like a secret, and everything in \`${path.at(-2)}\` is kept in the plan and shown`,
     hint: `declare it under \`secrets:\` and list it here: \`secrets: [${String(path.at(-1))}]\``,
   })
 }

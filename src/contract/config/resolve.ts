@@ -5,7 +5,6 @@
 import { basename, dirname } from 'node:path'
 import { LINK } from '../../core/link-spec.ts'
 import type { GroupSpec, Mode, ModuleSpec, Plan, SecretSource } from '../../core/plan.ts'
-import type { JobSpec } from '../../core/schedule.ts'
 import { baseEnvironment, combine, parseWord } from './environment.ts'
 import { isTimeZone } from '../jobs/time-zone.ts'
 import { readFleetEnvFiles, settleWords } from './fleet-environment.ts'
@@ -30,8 +29,8 @@ const DAY_MS = 86_400_000
 
 export interface ResolvedFleet {
   readonly plan: Plan
-  readonly jobs: readonly JobSpec[]
-  readonly modules: readonly Resolved[]
+  /** Modules, and what jobs start. */
+  readonly processes: readonly Resolved[]
   readonly scope: Scope
 }
 
@@ -68,14 +67,18 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
   const specs = new Map(modules.map(({ spec }) => [spec.name, spec]))
   const ordered = orderModules(scope).flatMap(name => specs.get(name) ?? [])
   const link = resolveLink(scope, fleet.link, root, given.linkArgv)
-  const jobs = resolveJobs(scope, keysOf(tree, 'jobs'), fleet.timezone ?? 'UTC', given.readCronLine)
+  const pools = fleet.pools ?? {}
+  const timezone = fleet.timezone ?? 'UTC'
+  const { readCronLine } = given
+  const names = { names: keysOf(tree, 'jobs'), pools: keysOf(tree, 'pools') }
+  const { jobs, starts } = resolveJobs(scope, { ...names, timezone, readCronLine })
   const plan: Plan = {
     version: 1,
     fleet: fleetName(scope, fleet, root),
     root,
     configFile: given.file,
     ...words,
-    timezone: fleet.timezone ?? 'UTC',
+    timezone,
     baseEnvironment: scope.baseEnvironment,
     fleetEnvFiles: fleetEnvFiles.map(file => file.path),
     secrets: secretsOf(scope, fleet),
@@ -88,10 +91,12 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
     groups: groupsOf(scope, fleet),
     link: link.plan,
     modules: link.spec === null ? ordered : [link.spec, ...ordered.map(afterLink)],
+    jobs,
+    pools,
     inactive: inactiveOf(tree),
   }
   warnAbout(scope, plan)
-  return { plan, jobs, modules, scope }
+  return { plan, processes: [...modules, ...starts], scope }
 }
 
 function hasOwnBroker(tree: MapNode): boolean {
