@@ -9,7 +9,8 @@ const fleet = (keys: string): string =>
 
 test('outputs and params stay in arguments and variables, beside what is known now', () => {
   const yaml = fleet(
-    'command: [sleep, "${params.PAIR}@${HOME}", "${jobs.roko.outputs.until}"], params: { PAIR: BTC, U: "${jobs.roko.outputs.until}" }, ' +
+    'command: [sleep, "${params.PAIR}@${HOME}", "${jobs.roko.outputs.until}"], ' +
+      'params: { PAIR: BTC, U: "${jobs.roko.outputs.until}" }, ' +
       'environment: { SYMBOL: "${params.PAIR}", UNTIL: "${NOPE:-${jobs.roko.outputs.until}}" }',
   )
   const luka = load(yaml).jobs?.find(job => job.name === 'luka')

@@ -48,6 +48,7 @@ const REFUSED: [what: string, yaml: string, said: RegExp][] = [
   ['no output at all', fleet('params: { A: "${jobs.luka.until}" }'), /^5:42 .*is no output of a job/],
   ['jitter as long as the distance', fleet('every: 5m, jitter: 5m'), /^5:48 .*less than 5m/],
   ['jitter beyond the next run', fleet('schedule: "0,50 * * * *", jitter: 10m'), /^5:63 .*less than 10m/],
+  ['jitter past the deadline', fleet('every: 1h, deadline: 5m, jitter: 5m'), /^5:62 .*reaches the deadline/],
   ['after no job', fleet('after: []'), /^5:29 `after` names no job/],
   [
     'a job named twice',
@@ -137,6 +138,7 @@ test('refused with a hint: what only a module can say', () => {
     ['backend: docker', /a process of this host/],
     ['preset: freqtrade', /are for modules/],
     ['cron: "@daily"', /write `schedule:/],
+    ['constructor: 1', /known here/],
     ['timezon: UTC', /did you mean `timezone`/],
   ] as const) {
     assert.match(shown(problem(fleet(keys))), new RegExp(`^5:29 .*is not a key of .*${hint.source}`), keys)
@@ -231,8 +233,9 @@ test('a job that says only what it runs gets every default', () => {
 
 test('a module and a job that say the same are started alike', () => {
   const keys = [
-    'command: [./run.sh, x], working_dir: sub, environment: [A=1], env_file: own.env, secrets: [K], user: ann',
-    'limits: { memory: 1G }, ulimits: { nofile: 9 }, umask: 022, stop_signal: INT, stop: { grace: 1s }',
+    'command: [./run.sh, x], working_dir: sub, environment: [A=1], env_file: own.env',
+    'secrets: [K], user: ann, limits: { memory: 1G }',
+    'ulimits: { nofile: 9 }, umask: 022, stop_signal: INT, stop: { grace: 1s }',
     'log: { keep: 2 }, required_env: [A, B], virtualenv: env',
   ].join(', ')
   const yaml = `secrets: { K: { file: k } }\nmodules: { vida: { ${keys} } }\njobs: { luka: { ${keys} } }\n`

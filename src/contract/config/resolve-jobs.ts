@@ -1,6 +1,6 @@
 /**
- * Jobs of mark.yaml (SPEC 8) to what the plan keeps of them, upstream first. Everything that can be wrong with
- * one is said at its place.
+ * Jobs of mark.yaml (SPEC 8) to what the plan keeps of them, upstream first. Everything that can be wrong
+ * with one is said at its place.
  */
 import type { JobPlan, MissedPolicy } from '../../core/jobs/job-plan.ts'
 import type { ReadCronLine } from '../jobs/cron-line.ts'

@@ -31,8 +31,9 @@ export function timeoutAt(
     problemAt(scope, [...at, 'run'], message, 'a run is all attempts together: make it the larger one')
   } else if (run !== undefined && retry.limit > 0) {
     const waits = waitsMs(retry)
-    const message = `the last attempt can never start: the waits of \`retry\` alone take ${formatDuration(waits)}`
-    const hint = `write more than ${formatDuration(waits)}, or lower limit, delay or max_delay`
+    const long = formatDuration(waits)
+    const message = `the last attempt can never start: the waits of \`retry\` alone take ${long}`
+    const hint = `write more than ${long}, or lower limit, delay or max_delay`
     if (waits >= run) problemAt(scope, [...at, 'run'], message, hint)
   }
   return { attemptMs: attempt ?? null, runMs: run ?? null }

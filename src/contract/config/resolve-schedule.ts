@@ -77,11 +77,17 @@ function scheduleOf(scope: Scope, name: string, input: JobInput): Schedule | nul
   return null
 }
 
-/** A run that starts later than the next one would: two instants would change places. */
-function checkJitter(scope: Scope, name: string, { jitter }: JobInput, gapMs: number | null): void {
-  if (gapMs === null || jitter === 0 || jitter < gapMs) return
-  const message = `a jitter of ${formatDuration(jitter)} reaches the next run, ${formatDuration(gapMs)} later`
-  problemAt(scope, ['jobs', name, 'jitter'], message, `write less than ${formatDuration(gapMs)}`)
+/** A start past that of the next run, so that two instants would change places; or past the deadline. */
+function checkJitter(scope: Scope, name: string, { jitter, deadline }: JobInput, gapMs: number | null): void {
+  const path = ['jobs', name, 'jitter']
+  const most = `a jitter of ${formatDuration(jitter)}`
+  if (gapMs !== null && jitter > 0 && jitter >= gapMs) {
+    const message = `${most} reaches the next run, ${formatDuration(gapMs)} later`
+    problemAt(scope, path, message, `write less than ${formatDuration(gapMs)}`)
+  } else if (deadline !== undefined && jitter >= deadline) {
+    const message = `${most} reaches the deadline: by chance a run would be refused`
+    problemAt(scope, path, message, `write less than ${formatDuration(deadline)}`)
+  }
 }
 
 const SAMPLE = 500

@@ -5,7 +5,7 @@
 import { basename, dirname } from 'node:path'
 import { LINK } from '../../core/link-spec.ts'
 import type { GroupSpec, Mode, ModuleSpec, Plan, SecretSource } from '../../core/plan.ts'
-import { baseEnvironment, combine, parseWord } from './environment.ts'
+import { baseEnvironment, combine, type EnvFile, parseWord, type Words } from './environment.ts'
 import { isTimeZone } from '../jobs/time-zone.ts'
 import { readFleetEnvFiles, settleWords } from './fleet-environment.ts'
 import { child, type LocatedNode, type MapNode, nodeAt, placeAt, textOf, toPlain } from './located.ts'
@@ -41,21 +41,7 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
   const fleetEnvFiles = readFleetEnvFiles(tree, fleet, root, given, report)
   const words = settleWords(tree, fleetEnvFiles, given, report)
   const inputs = salvageModules(tree)
-  const kept = given.refreshEnv ? undefined : given.previous?.baseEnvironment
-  const scope: Scope = {
-    tree,
-    files: given.files,
-    report,
-    env: given.env,
-    uid: given.uid,
-    baseEnvironment: kept ?? baseEnvironment(given.env),
-    fleetEnvFiles,
-    words,
-    secretNames: keysOf(tree, 'secrets'),
-    moduleNames: keysOf(tree, 'modules'),
-    builtIn: hasOwnBroker(tree) ? [LINK] : [],
-    isTask: name => textOf(nodeAt(tree, ['modules', name, 'kind'])) === 'task',
-  }
+  const scope = scopeOf(tree, given, report, words, fleetEnvFiles)
   if (scope.moduleNames.length === 0 && keysOf(tree, 'jobs').length === 0) {
     const hint = 'declare one: `modules: { vida: { command: [python3, -m, vida] } }`'
     problemAt(scope, ['modules'], 'no module is declared', hint)
@@ -97,6 +83,30 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
   }
   warnAbout(scope, plan)
   return { plan, processes: [...modules, ...starts], scope }
+}
+
+function scopeOf(
+  tree: MapNode,
+  given: LoadRequest,
+  report: Report,
+  words: Words,
+  fleetEnvFiles: readonly EnvFile[],
+): Scope {
+  const kept = given.refreshEnv ? undefined : given.previous?.baseEnvironment
+  return {
+    tree,
+    files: given.files,
+    report,
+    env: given.env,
+    uid: given.uid,
+    baseEnvironment: kept ?? baseEnvironment(given.env),
+    fleetEnvFiles,
+    words,
+    secretNames: keysOf(tree, 'secrets'),
+    moduleNames: keysOf(tree, 'modules'),
+    builtIn: hasOwnBroker(tree) ? [LINK] : [],
+    isTask: name => textOf(nodeAt(tree, ['modules', name, 'kind'])) === 'task',
+  }
 }
 
 function hasOwnBroker(tree: MapNode): boolean {

@@ -92,14 +92,19 @@ function sayUnknownKey(
   const full = [...path, key]
   const known = keysAt(schema, inner)
   const parent = path.length === 0 ? 'mark.yaml' : `\`${formatPath(path)}\``
-  const ofJobs = path.length === 2 && path[0] === 'jobs' ? FOREIGN_TO_JOBS[key] : undefined
-  const foreign = ofJobs ?? (nearest(key, known) === null ? FOREIGN_KEYS[key] : undefined)
+  const ofJobs = path.length === 2 && path[0] === 'jobs' ? own(FOREIGN_TO_JOBS, key) : undefined
+  const foreign = ofJobs ?? (nearest(key, known) === null ? own(FOREIGN_KEYS, key) : undefined)
   report.error({
     at: keyPlaceAt(tree, full),
     path: formatPath(full),
     message: `\`${printable(key)}\` is not a key of ${parent}`,
     hint: foreign ?? didYouMean(key, known),
   })
+}
+
+/** A key may be `constructor`. */
+function own(hints: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.hasOwn(hints, key) ? hints[key] : undefined
 }
 
 /** As written, short; what may be a secret is not shown. */
