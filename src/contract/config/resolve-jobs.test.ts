@@ -90,6 +90,7 @@ const REFUSED: [what: string, yaml: string, said: RegExp][] = [
   ],
   ['an output that is no variable', fleet('outputs: [data-until]'), /^5:39 "data-until" is not the name of/],
   ['no time of day', fleet('finish_by: "25:00"'), /^5:40 "25:00" is not a time of day.*15:25/],
+  ['a number as a time of day', fleet('finish_by: 1525'), /^5:40 1525 is not a time of day such as/],
   ['a time of day with seconds', fleet('finish_by: "15:25:00"'), /^5:40 .*is not a time of day/],
   ['a time of day nowhere', fleet('finish_by: "15:25 New_York"'), /^5:40 "New_York" is not a time zone/],
   ['a param that MARK sets', fleet('params: { MARK_RUN: 1 }'), /^5:39 `MARK_RUN` is set by MARK/],
@@ -287,7 +288,7 @@ test('the short forms: missed as a word, finish_by in the zone of the job', () =
 
 test('jobs stand after those they run after, and after is a list or says more', () => {
   const more = [
-    '  dabi: { command: sleep 1, after: { hand: { on: any, delay: 5m }, roko: {} }, join: none_failed }',
+    '  dabi: { command: sleep 1, after: { hand: { on: any, delay: 5m }, roko: }, join: none_failed }',
     '  roko: { command: sleep 1, after: [hand] }',
     '  hand: { command: sleep 1 }',
   ]

@@ -69,7 +69,8 @@ const jobShape = {
     .choice(['all', 'any', 'none_failed'])
     .default('all')
     .describe('How several earlier jobs combine.'),
-  finish_by: part.text
+  finish_by: part
+    .expecting(z.string().min(1), 'a time of day such as "15:25", or "15:25 America/New_York"')
     .optional()
     .describe('Must be done by this time of day, e.g. "15:25 America/New_York".'),
   timezone: part.text.optional().describe("Time zone of the schedule. Default: the fleet's."),
