@@ -5,7 +5,6 @@
  */
 import { MarkError } from '../core/errors.ts'
 import type { Plan } from '../core/plan.ts'
-import type { JobSpec } from '../core/schedule.ts'
 import { peekChecked } from '../host/atomic-file.ts'
 import { configFiles } from '../host/config-files.ts'
 import { ownProgram } from '../host/own-program.ts'
@@ -19,7 +18,6 @@ export interface PlanFlags {
 
 export interface LoadedPlan {
   readonly plan: Plan
-  readonly jobs: readonly JobSpec[]
   /** One line for all warnings; null when there are none. */
   readonly warning: string | null
   /** What the keeper last applied here, if it can be read. */
@@ -41,7 +39,7 @@ export async function loadPlan(context: CliContext, options: LoadOptions = {}): 
     throw new MarkError('MARK_CONFIG_MISSING', `There is no mark.yaml in ${context.cwd} or above it.`, hint)
   }
   const { loadFleet } = await import('../contract/config/load.ts')
-  const { plan, jobs, warnings } = await loadFleet({
+  const { plan, warnings } = await loadFleet({
     file,
     files: configFiles(context.uid),
     env: context.env,
@@ -54,7 +52,7 @@ export async function loadPlan(context: CliContext, options: LoadOptions = {}): 
   const count = warnings.length === 1 ? '1 warning' : `${warnings.length} warnings`
   const warning =
     warnings.length === 0 ? null : `${count} about the configuration: \`mark check\` shows them.`
-  return { plan, jobs, warning, previous }
+  return { plan, warning, previous }
 }
 
 function previousPlan(context: CliContext): Plan | null {

@@ -75,7 +75,7 @@ export interface Plan {
   readonly jobs?: readonly JobPlan[]
   /** Places of each pool. */
   readonly pools?: Readonly<Record<string, number>>
-  /** Sections that are validated but not active in this version, e.g. `jobs`. */
+  /** Sections that are validated but not active in this version, e.g. `panel`. */
   readonly inactive: readonly string[]
 }
 

@@ -71,12 +71,17 @@ function say(context: CliContext, text: string): void {
 }
 
 function sayPlan(context: CliContext, plan: Plan, warnings: number): void {
-  const count = plan.modules.length
+  const jobs = plan.jobs?.length ?? 0
+  const counts = [counted(plan.modules.length, 'module'), ...(jobs === 0 ? [] : [counted(jobs, 'job')])]
   const words = `${plan.fleet}: ${plan.mode} ${plan.autonomy} ${plan.strategy}`
-  const extra = warnings === 0 ? '' : `, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`
-  context.out(`ok: ${count} ${count === 1 ? 'module' : 'modules'} (${words})${extra}`)
+  const extra = warnings === 0 ? '' : `, ${counted(warnings, 'warning')}`
+  context.out(`ok: ${counts.join(', ')} (${words})${extra}`)
   if (plan.inactive.length > 0)
     context.out(`validated, not active in this version: ${plan.inactive.join(', ')}`)
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 function documentOf(
@@ -93,6 +98,7 @@ function documentOf(
     autonomy: plan?.autonomy ?? null,
     strategy: plan?.strategy ?? null,
     modules: plan?.modules.map(module => module.name) ?? null,
+    jobs: plan?.jobs?.map(job => job.name) ?? null,
     inactive: plan?.inactive ?? null,
     problems,
     warnings,

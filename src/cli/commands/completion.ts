@@ -95,7 +95,7 @@ function candidates(
 /** Jobs stand in mark.yaml alone. */
 async function jobNames(context: CliContext): Promise<string[]> {
   try {
-    return (await loadPlan(context)).jobs.map(job => job.name)
+    return (await loadPlan(context)).plan.jobs?.map(job => job.name) ?? []
   } catch {
     return []
   }

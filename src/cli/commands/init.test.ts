@@ -126,6 +126,15 @@ test('check --json gives every problem with its place, and exit 78', async () =>
   )
 })
 
+test('check counts jobs beside modules, and names them with --json', async () => {
+  const told = inDirectory('jobs', { 'mark.yaml': 'jobs: { luka: { command: sleep 1, every: 5m } }\n' })
+  assert.equal(await runCheck(told.context, { json: false }), 0)
+  assert.match(told.out.join(''), /^ok: 0 modules, 1 job \(jobs: TEST VIRTUAL NORMAL\)\n$/)
+  told.out.length = 0
+  await runCheck(told.context, { json: true })
+  assert.deepEqual((JSON.parse(told.out.join('')) as { jobs: string[] }).jobs, ['luka'])
+})
+
 test('check refuses a file that everybody may write to', async () => {
   const told = inDirectory('shared', { 'mark.yaml': 'modules: { v: { command: sleep 1 } }\n' })
   await runCheck(told.context, { json: false })

@@ -19,7 +19,8 @@ interface JobNextOptions {
 }
 
 export async function jobNext(context: CliContext, name: string, options: JobNextOptions): Promise<number> {
-  const { jobs, warning } = await loadPlan(context)
+  const { plan, warning } = await loadPlan(context)
+  const jobs = plan.jobs ?? []
   if (warning !== null) context.note(warning)
   const job = jobs.find(candidate => candidate.name === name)
   if (job === undefined) throw noSuchJob(name, jobs)

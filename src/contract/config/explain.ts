@@ -29,17 +29,19 @@ export interface Explanation {
   readonly keys: readonly { readonly key: string; readonly meaning: string | null }[]
 }
 
+/** In this order: a word that is several (env_file, secrets) means the fleet's, then the module's. */
+const SHORT: readonly Path[] = [[], ['modules', '<name>'], ['jobs', '<name>']]
+
+const isKnown = (path: Path): boolean => schemasAt(fleetSchema, path).length > 0
+
 /**
- * `key`: `modules.vida.restart.delay`, `restart.delay` for any module, `modules` ... Unknown: a hint
- * instead.
+ * `key`: `modules.vida.restart.delay`, `restart.delay` for any module, `overlap` for any job, `modules` ...
+ * Unknown: a hint instead.
  */
 export function explain(tree: MapNode | null, key: string): Explanation | { readonly hint: string | null } {
   const written = key.split(/[.[\]]+/).filter(part => part !== '')
-  const isModuleKey = schemasAt(fleetSchema, ['modules', '*', ...written]).length > 0
-  const isFleetKey = schemasAt(fleetSchema, written).length > 0
-  // `include[0]` walks into a list; a word that is both (env_file, secrets) means the fleet's.
-  const path: Path = !isFleetKey && isModuleKey ? ['modules', '<name>', ...written] : written
-  if (!isFleetKey && !isModuleKey) return { hint: hintFor(written) }
+  const path = SHORT.map(above => [...above, ...written]).find(isKnown)
+  if (path === undefined) return { hint: hintFor(written) }
   const node = tree === null ? undefined : nodeAt(tree, path)
   const set = node !== undefined && !isNull(node)
   const fallback = defaultAt(fleetSchema, path)
@@ -82,12 +84,12 @@ function placeOfValue(tree: MapNode, path: Path): Place {
 function hintFor(path: readonly string[]): string | null {
   for (let length = path.length - 1; length >= 0; length--) {
     const parent = path.slice(0, length)
-    for (const base of [parent, ['modules', '*', ...parent]]) {
+    for (const base of SHORT.map(above => [...above, ...parent])) {
       const known = keysAt(fleetSchema, base)
       if (known.length === 0) continue
       const wrong = path[length] as string
-      const moduleKeys = length === 0 ? keysAt(fleetSchema, ['modules', '*']) : []
-      return didYouMean(wrong, [...known, ...moduleKeys])
+      const short = length === 0 ? SHORT.flatMap(above => keysAt(fleetSchema, above)) : []
+      return didYouMean(wrong, [...new Set([...known, ...short])])
     }
   }
   return null

@@ -1,6 +1,6 @@
 /**
- * Keys that users of docker compose, pm2 and systemd would write, and what MARK calls the same thing, or
- * why it has none. Data only.
+ * Keys that users of docker compose, pm2, systemd and other schedulers would write, and what MARK calls the
+ * same thing, or why it has none. Data only.
  */
 const NO_IMAGE = 'MARK runs programs of this host, not images: give `command`'
 const NO_NETWORK = "modules use the host's network: there is nothing to publish or connect"
@@ -51,6 +51,7 @@ export const FOREIGN_KEYS: Readonly<Record<string, string>> = {
   restart_delay: 'write `restart: { delay: 3s }`',
   restart_policy: 'write `restart: { policy: always }`',
   retries: 'write `failures`',
+  schedule: 'a schedule belongs into `jobs:`',
   script: 'write `command`',
   services: 'write `modules`',
   apps: 'write `modules`',
@@ -73,4 +74,30 @@ export const FOREIGN_KEYS: Readonly<Record<string, string>> = {
   RestartSec: 'write `restart: { delay: 3s }`',
   User: 'write `user`',
   WorkingDirectory: 'write `working_dir`',
+}
+
+const NO_HEALTH = 'a job is judged by its exit: `timeout` ends one that hangs'
+const NO_DEFAULTS = 'a job says all itself: `defaults` and presets are for modules'
+
+/** In a job: keys of modules that mean nothing there, and words of other schedulers. */
+export const FOREIGN_TO_JOBS: Readonly<Record<string, string>> = {
+  backend: 'a job is a process of this host',
+  catchup: 'write `missed: all` or `missed: none`',
+  concurrency: 'write `overlap`, or `pool` for several jobs together',
+  cron: 'write `schedule: "*/15 * * * *"`',
+  depends_on: 'write `after` for jobs; a job does not wait for modules',
+  health: NO_HEALTH,
+  healthcheck: NO_HEALTH,
+  heartbeat: NO_HEALTH,
+  kind: 'a job is a task, always',
+  lock: 'an account is held by a module: a job has no `lock`',
+  needs: 'write `after`',
+  preset: NO_DEFAULTS,
+  ready: 'a job is done when it ends; what runs `after` it waits for that',
+  recover: 'write `retry: { limit: 2 }`, or a job `after` it with `on: failure`',
+  restart: 'a job is not restarted: write `retry: { limit: 2 }`',
+  retries: 'write `retry: { limit: 2 }`',
+  silence: NO_HEALTH,
+  tz: 'write `timezone`',
+  watchdog: NO_HEALTH,
 }

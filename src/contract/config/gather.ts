@@ -134,7 +134,8 @@ class Gatherer {
       })
       return
     }
-    let node = section === 'modules' && isNull(entry.node) ? mapOf(entry.keyAt, []) : entry.node
+    const isProgram = section === 'modules' || section === 'jobs'
+    let node = isProgram && isNull(entry.node) ? mapOf(entry.keyAt, []) : entry.node
     if (section === 'modules') {
       node = unfoldModule(node, `modules.${name}`, this.#report)
       if (node.kind === 'map') node = this.#overlaid(node, defaults)

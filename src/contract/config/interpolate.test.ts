@@ -43,7 +43,7 @@ for (const [text, message, offset] of bad) {
 }
 
 test('outputs of jobs are left for the run that reads them', () => {
-  assert.deepEqual(interpolate('${jobs.a.outputs.b} ${A}', env, 'jobs.'), {
+  assert.deepEqual(interpolate('${jobs.a.outputs.b} ${A}', env, ['jobs.']), {
     ok: true,
     text: '${jobs.a.outputs.b} one',
   })

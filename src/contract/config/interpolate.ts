@@ -8,18 +8,18 @@ import type { Report } from './problem.ts'
 
 export type Variables = Readonly<Record<string, string | undefined>>
 
-/** `text` with all filled in, or the first thing wrong. `keep`: leave `${<keep>...}` untouched (`jobs.`). */
+/** `text` with all filled in, or the first thing wrong. `keep`: leave `${<keep>...}` untouched. */
 export type Interpolated =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly offset: number; readonly message: string; readonly hint: string }
 
-export function interpolate(text: string, variables: Variables, keep: string | null = null): Interpolated {
+export function interpolate(text: string, variables: Variables, keep: readonly string[] = []): Interpolated {
   return expand(text, variables, keep, 0)
 }
 
 const DEPTH_MAX = 8
 
-function expand(text: string, variables: Variables, keep: string | null, depth: number): Interpolated {
+function expand(text: string, variables: Variables, keep: readonly string[], depth: number): Interpolated {
   let out = ''
   let index = 0
   for (;;) {
@@ -34,7 +34,7 @@ function expand(text: string, variables: Variables, keep: string | null, depth: 
     const end = closingBrace(text, dollar + 2)
     if (end < 0) return fault(dollar, '`${` is never closed', 'write `$${` for a literal `${`')
     const inner = text.slice(dollar + 2, end)
-    if (keep !== null && inner.startsWith(keep)) out += text.slice(dollar, end + 1)
+    if (keep.some(start => inner.startsWith(start))) out += text.slice(dollar, end + 1)
     else {
       const value = fill(inner, variables, keep, depth)
       if (!value.ok) return { ...value, offset: dollar }
@@ -54,7 +54,7 @@ function closingBrace(text: string, from: number): number {
   return -1
 }
 
-function fill(inner: string, variables: Variables, keep: string | null, depth: number): Interpolated {
+function fill(inner: string, variables: Variables, keep: readonly string[], depth: number): Interpolated {
   const match = /^([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([\s\S]*))?$/.exec(inner)
   if (!match) {
     return fault(
@@ -88,7 +88,10 @@ function fault(offset: number, message: string, hint: string): Interpolated {
   return { ok: false, offset, message, hint }
 }
 
-/** Fills in every value of a tree. Under `jobs`, `${jobs...}` is left for the run that reads it. */
+/** What a run of a job fills in. */
+const OF_RUNS = ['jobs.', 'params.']
+
+/** Fills in every value of a tree; under `jobs`, what a run fills in is left. */
 export function interpolateTree(
   node: LocatedNode,
   variables: Variables,
@@ -114,7 +117,7 @@ export function interpolateTree(
 
 function interpolateScalar(node: ScalarNode, variables: Variables, report: Report, path: string): ScalarNode {
   if (typeof node.value !== 'string' || !node.value.includes('${')) return node
-  const result = interpolate(node.value, variables, path.startsWith('jobs.') ? 'jobs.' : null)
+  const result = interpolate(node.value, variables, path.startsWith('jobs.') ? OF_RUNS : [])
   if (!result.ok) {
     const sameLine = node.value === node.source
     const at = sameLine ? { ...node.at, column: node.at.column + result.offset } : node.at

@@ -141,10 +141,10 @@ describe('the plan', () => {
   })
 
   test('says which sections it checked though nothing acts on them', () => {
-    assert.deepEqual(
-      load(`${vida('')}\njobs: { j: { command: sleep 1, schedule: "@daily" } }\npanel: { x: 1 }\n`).inactive,
-      ['jobs', 'panel'],
-    )
+    assert.deepEqual(load(`${vida('')}\ncalendars: { own: days.txt }\npanel: { x: 1 }\n`).inactive, [
+      'calendars',
+      'panel',
+    ])
   })
 })
 

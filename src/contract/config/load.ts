@@ -5,7 +5,6 @@
  */
 import { dirname } from 'node:path'
 import type { Plan } from '../../core/plan.ts'
-import type { JobSpec } from '../../core/schedule.ts'
 import { gather } from './gather.ts'
 import { child, type MapNode } from './located.ts'
 import { preflight } from './preflight.ts'
@@ -17,7 +16,6 @@ export type { LoadRequest } from './request.ts'
 
 export interface Loaded {
   readonly plan: Plan
-  readonly jobs: readonly JobSpec[]
   readonly warnings: readonly Problem[]
 }
 
@@ -26,8 +24,8 @@ export interface Loaded {
  * MARK_CONFIG_MISSING.
  */
 export function loadConfig(given: LoadRequest): Loaded {
-  const { plan, jobs, warnings } = loadWithTree(given)
-  return { plan, jobs, warnings }
+  const { plan, warnings } = loadWithTree(given)
+  return { plan, warnings }
 }
 
 /** As loadConfig; the reader of cron lines is fetched only for a fleet with jobs. */
@@ -36,8 +34,8 @@ export async function loadFleet(given: Omit<LoadRequest, 'readCronLine'>): Promi
   const tree = read(given, report)
   const hasJobs = child(tree, 'jobs') !== undefined
   const readCronLine = hasJobs ? (await import('../jobs/cron-line.ts')).readCronLine : null
-  const { plan, jobs, warnings } = settle(tree, { ...given, readCronLine }, report)
-  return { plan, jobs, warnings }
+  const { plan, warnings } = settle(tree, { ...given, readCronLine }, report)
+  return { plan, warnings }
 }
 
 /** As loadConfig, with the tree that remembers where each value was written (`mark config explain`). */
@@ -54,10 +52,10 @@ function read(given: Given, report: Report): MapNode {
 }
 
 function settle(tree: MapNode, given: LoadRequest, report: Report): Loaded & { readonly tree: MapNode } {
-  const { plan, jobs, modules, scope } = resolveFleet(tree, given, report)
-  preflight(scope, modules)
+  const { plan, processes, scope } = resolveFleet(tree, given, report)
+  preflight(scope, processes)
   if (report.errors.length > 0) return refuse(given, report)
-  return { plan, jobs, warnings: report.warnings, tree }
+  return { plan, warnings: report.warnings, tree }
 }
 
 function refuse(given: Given, report: Report): never {

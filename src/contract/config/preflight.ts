@@ -7,15 +7,14 @@ import { join, resolve } from 'node:path'
 import { combine, DEFAULT_PATH } from './environment.ts'
 import type { ConfigFiles } from './files.ts'
 import { formatPath, type Path, placeAt } from './located.ts'
-import type { Resolved } from './resolve-module.ts'
+import type { Resolved } from './resolve-process.ts'
 import type { Scope } from './scope.ts'
 
-export function preflight(scope: Scope, modules: readonly Resolved[]): void {
-  for (const resolved of modules) preflightModule(scope, resolved)
+export function preflight(scope: Scope, all: readonly Resolved[]): void {
+  for (const resolved of all) preflightOne(scope, resolved)
 }
 
-function preflightModule(scope: Scope, { spec, virtualenv, envFiles }: Resolved): void {
-  const at: Path = ['modules', spec.name]
+function preflightOne(scope: Scope, { at, spec, virtualenv, envFiles }: Resolved): void {
   const { files } = scope
   if (!files.stat(spec.workingDir)?.isDirectory) {
     missing(
@@ -76,7 +75,7 @@ function checkProgram(scope: Scope, path: Path, program: string, searched: strin
   if (directories.some(directory => isProgram(files, join(directory, program)))) return
   const local = files.stat(join(workingDir, program))?.isFile
   const hint = local ? `write ./${program} if you mean the file beside it` : `searched: ${searched}`
-  missing(scope, path, `the program \`${program}\` is not found on the module's PATH`, hint)
+  missing(scope, path, `the program \`${program}\` is not found on its PATH`, hint)
 }
 
 function isProgram(files: ConfigFiles, path: string): boolean {

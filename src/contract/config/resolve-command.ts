@@ -5,14 +5,14 @@
  */
 import { resolve } from 'node:path'
 import type { Path } from './located.ts'
-import type { ModuleInput } from './schema-module.ts'
+import type { ProcessInput } from './schema-module.ts'
 import { directoryOf, problemAt, problemAtKey, type Scope } from './scope.ts'
 import { splitWords } from './words.ts'
 
 export function commandAt(
   scope: Scope,
   module: Path,
-  input: ModuleInput,
+  input: ProcessInput,
   workingDir: string,
 ): readonly string[] {
   const path = [...module, 'command']

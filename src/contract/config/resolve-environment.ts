@@ -6,10 +6,10 @@ import { formatPath, keyPlaceAt, type Path } from './located.ts'
 import { combine, type EnvFile, parseWord, placeInEnvFile, readEnvFile, WORD_NAMES } from './environment.ts'
 import type { Variables } from './interpolate.ts'
 import { didYouMean, looksSecret } from './problem.ts'
-import type { ModuleInput } from './schema-module.ts'
+import type { ProcessInput } from './schema-module.ts'
 import { placeOf, problemAt, problemAtKey, resolvePath, type Scope } from './scope.ts'
 
-export function moduleEnvFiles(scope: Scope, module: Path, input: ModuleInput): EnvFile[] {
+export function moduleEnvFiles(scope: Scope, module: Path, input: ProcessInput): EnvFile[] {
   const found: EnvFile[] = []
   for (const [index, written] of input.env_file.entries()) {
     const path = pathOfItem(scope, [...module, 'env_file'], index)
@@ -34,7 +34,7 @@ function pathOfItem(scope: Scope, path: Path, index: number): Path {
 export function environmentOf(
   scope: Scope,
   module: Path,
-  input: ModuleInput,
+  input: ProcessInput,
   ownFiles: readonly EnvFile[],
   virtualenv: string | null,
 ): Record<string, string> {
@@ -42,7 +42,7 @@ export function environmentOf(
   const environment: Record<string, string> = { ...input.environment }
   const path = [...module, 'environment']
   for (const name of Object.keys(environment)) {
-    if (name.startsWith('MARK_') || name === 'NOTIFY_SOCKET' || name === 'WATCHDOG_USEC') {
+    if (isOfMark(name)) {
       problemAtKey(scope, [...path, name], `\`${name}\` is set by MARK`, 'choose another name')
     }
     if (looksSecret(name) && environment[name] !== '' && !isFile(environment[name] as string))
@@ -66,17 +66,23 @@ export function environmentOf(
   return environment
 }
 
+/** Variables that MARK hands to each run. */
+export function isOfMark(name: string): boolean {
+  return name.startsWith('MARK_') || name === 'NOTIFY_SOCKET' || name === 'WATCHDOG_USEC'
+}
+
 /** A variable like SSL_KEY_FILE names a file: that is no secret. */
 function isFile(value: string): boolean {
   return value.startsWith('/') || value.startsWith('./')
 }
 
-function warnLiteral(scope: Scope, path: Path): void {
+/** `path`: of a variable whose value stands in mark.yaml. */
+export function warnLiteral(scope: Scope, path: Path): void {
   scope.report.warn({
     at: keyPlaceAt(scope.tree, path),
     path: formatPath(path),
-    message: 'it looks like a secret, and everything in `environment` is kept in the plan and shown',
-    hint: 'declare it under `secrets:` and list it in the module',
+    message: `it looks like a secret, and everything in \`${path.at(-2)}\` is kept in the plan and shown`,
+    hint: `declare it under \`secrets:\` and list it here: \`secrets: [${String(path.at(-1))}]\``,
   })
 }
 
@@ -133,7 +139,7 @@ export function requireVariables(
 }
 
 /** A listed secret is declared under `secrets:`, or stands in an env file of the fleet. */
-export function requireSecrets(scope: Scope, module: Path, input: ModuleInput, variables: Variables): void {
+export function requireSecrets(scope: Scope, module: Path, input: ProcessInput, variables: Variables): void {
   const fleet = Object.keys(combine(scope.fleetEnvFiles))
   for (const [index, name] of input.secrets.entries()) {
     if (scope.secretNames.includes(name) || fleet.includes(name) || variables[name] !== undefined) continue

@@ -1,121 +1,92 @@
 /**
- * Jobs of mark.yaml (SPEC 8): what each one's schedule is, and everything that can be wrong with it, at its
- * place. Nothing runs them in this version.
+ * Jobs of mark.yaml (SPEC 8) to what the plan keeps of them, upstream first. Everything that can be wrong
+ * with one is said at its place.
  */
-import { type JobSpec, type Schedule, nextInstant } from '../../core/schedule.ts'
-import { formatDuration } from '../../core/time.ts'
-import { parseRfc3339 } from '../../core/wall-time.ts'
-import { isTimeZone, timeZone } from '../jobs/time-zone.ts'
+import type { JobPlan, MissedPolicy } from '../../core/jobs/job-plan.ts'
 import type { ReadCronLine } from '../jobs/cron-line.ts'
-import { checkAfter, checkOutputs } from './check-job-links.ts'
+import { checkKeys } from './check-job-keys.ts'
+import { checkParams } from './check-job-params.ts'
+import { checkTexts } from './check-job-texts.ts'
 import { nodeAt, toPlain } from './located.ts'
+import { afterOf, upstreamFirst } from './resolve-after.ts'
+import { finishByAt } from './resolve-finish-by.ts'
+import { poolAt, warnOfIdlePools } from './resolve-pools.ts'
+import type { Resolved } from './resolve-process.ts'
+import { retryAt, timeoutAt } from './resolve-retry.ts'
+import { resolveSchedule } from './resolve-schedule.ts'
+import { resolveStart } from './resolve-start.ts'
 import { type JobInput, jobSchema } from './schema-job.ts'
-import { problemAt, problemAtKey, type Scope } from './scope.ts'
-import { warnOfSchedule } from './warn-schedule.ts'
+import type { Scope } from './scope.ts'
 
-/** Jobs whose shape is wrong are left out: that is said already. `read` is null where there are no jobs. */
-export function resolveJobs(
-  scope: Scope,
-  names: readonly string[],
-  fleetZone: string,
-  read: ReadCronLine | null,
-): JobSpec[] {
+export interface ResolvedJobs {
+  readonly jobs: readonly JobPlan[]
+  /** What each of them starts, as far as it could be resolved. */
+  readonly starts: readonly Resolved[]
+}
+
+interface Given {
+  readonly names: readonly string[]
+  readonly pools: readonly string[]
+  readonly timezone: string
+  /** null where there are no jobs. */
+  readonly readCronLine: ReadCronLine | null
+}
+
+/** Jobs whose shape is wrong are left out: that is said already. */
+export function resolveJobs(scope: Scope, given: Given): ResolvedJobs {
   const inputs = new Map<string, JobInput>()
-  for (const name of names) {
+  for (const name of given.names) {
     const node = nodeAt(scope.tree, ['jobs', name])
     const result = jobSchema.safeParse(node ? toPlain(node) : {})
     if (result.success) inputs.set(name, result.data)
   }
-  checkAfter(scope, names, inputs)
-  checkOutputs(scope, names, inputs)
-  if (read === null) return []
-  return [...inputs].flatMap(([name, input]) => resolveJob(scope, name, input, fleetZone, read) ?? [])
+  const ordered = upstreamFirst(scope, given.names, inputs)
+  checkTexts(scope, given.names, inputs)
+  if (inputs.size === given.names.length) warnOfIdlePools(scope, given.pools, inputs.values())
+  const jobs: JobPlan[] = []
+  const starts: Resolved[] = []
+  for (const name of ordered) {
+    const input = inputs.get(name) as JobInput
+    const start = resolveStart(scope, name, input)
+    starts.push(start)
+    const job = resolveJob(scope, input, start, given)
+    if (job !== null) jobs.push(job)
+  }
+  return { jobs, starts }
 }
 
 function resolveJob(
   scope: Scope,
-  name: string,
   input: JobInput,
-  fleetZone: string,
-  read: ReadCronLine,
-): JobSpec | null {
-  const at = ['jobs', name]
-  const timezone = input.timezone ?? fleetZone
-  if (!isTimeZone(timezone)) {
-    // The fleet's own is said at its own place.
-    const hint = 'write one such as UTC or Europe/Amsterdam'
-    if (input.timezone) problemAt(scope, [...at, 'timezone'], `"${timezone}" is not a time zone`, hint)
-    return null
+  { at, spec }: Resolved,
+  { timezone, readCronLine, pools }: Given,
+): JobPlan | null {
+  checkParams(scope, at, input)
+  const retry = retryAt(scope, [...at, 'retry'], input.retry)
+  const rest = {
+    start: spec,
+    overlap: input.overlap,
+    missed: missedOf(input.missed),
+    deadlineMs: input.deadline ?? null,
+    timeout: timeoutAt(scope, [...at, 'timeout'], input.timeout, retry),
+    retry,
+    jitterMs: input.jitter,
+    pool: poolAt(scope, [...at, 'pool'], input.pool, pools),
+    // Filled in by resolve-when.ts.
+    when: null,
+    after: afterOf(input),
+    finishBy: finishByAt(scope, [...at, 'finish_by'], input.finish_by, input.timezone ?? timezone),
+    params: input.params,
+    outputs: [...new Set(input.outputs)],
   }
-  const schedule = scheduleOf(scope, name, input)
-  if (schedule === null) return null
-  const job: JobSpec = { name, schedule, timezone, dst: input.dst }
-  if (schedule.kind !== 'cron') {
-    checkJitter(scope, name, input, schedule.kind === 'every' ? schedule.everyMs : null)
-    return job
-  }
-  const line = read(schedule.line, schedule.seconds)
-  if (!line.ok) {
-    problemAt(scope, [...at, 'schedule'], line.message, line.hint)
-    return null
-  }
-  const clockwork = { matcher: line.matcher, zone: timeZone(timezone) }
-  warnOfSchedule(scope, job, schedule.line, clockwork)
-  if (input.jitter > 0) checkJitter(scope, name, input, shortestGap(job, clockwork))
-  return job
+  const job = readCronLine && resolveSchedule(scope, spec.name, input, timezone, readCronLine)
+  if (job === null) return null
+  checkKeys(scope, at, job.schedule)
+  return { ...job, ...rest }
 }
 
-const WAYS = ['schedule', 'every', 'at', 'after'] as const
-
-function scheduleOf(scope: Scope, name: string, input: JobInput): Schedule | null {
-  const at = ['jobs', name]
-  const given = WAYS.filter(way => input[way] !== undefined)
-  if (given.length > 1) {
-    const [first, second] = given
-    const message = `\`${first}\` and \`${second}\` both say when it runs`
-    problemAtKey(scope, [...at, second as string], message, 'keep one of them, or make two jobs')
-    return null
-  }
-  if (input.seconds && input.schedule === undefined) {
-    problemAtKey(
-      scope,
-      [...at, 'seconds'],
-      '`seconds` belongs to a cron line',
-      'remove it, or add `schedule:`',
-    )
-  }
-  if (input.schedule !== undefined) return { kind: 'cron', line: input.schedule, seconds: input.seconds }
-  if (input.every !== undefined) return { kind: 'every', everyMs: input.every }
-  if (input.after !== undefined) {
-    return { kind: 'after', jobs: Array.isArray(input.after) ? input.after : Object.keys(input.after) }
-  }
-  if (input.at === undefined) return { kind: 'none' }
-  const atMs = parseRfc3339(input.at)
-  if (atMs !== null) return { kind: 'at', atMs }
-  const hint = 'write date, time and offset: 2026-03-29T14:30:00+02:00, or ...Z for UTC'
-  problemAt(scope, [...at, 'at'], `"${input.at}" is not an RFC 3339 time`, hint)
-  return null
-}
-
-/** A run that starts later than the next one would: two instants would change places. */
-function checkJitter(scope: Scope, name: string, { jitter }: JobInput, gapMs: number | null): void {
-  if (gapMs === null || jitter === 0 || jitter < gapMs) return
-  const message = `a jitter of ${formatDuration(jitter)} reaches the next run, ${formatDuration(gapMs)} later`
-  problemAt(scope, ['jobs', name, 'jitter'], message, `write less than ${formatDuration(gapMs)}`)
-}
-
-const SAMPLE = 500
-const FROM_MS = Date.UTC(2030, 0)
-const UNTIL_MS = Date.UTC(2040, 0)
-
-/** The shortest distance between two runs, among the first of some hundreds. */
-function shortestGap(job: JobSpec, clockwork: Parameters<typeof nextInstant>[1]): number | null {
-  let gap: number | null = null
-  let last = nextInstant(job, clockwork, FROM_MS)
-  for (let count = 0; last !== null && last.atMs < UNTIL_MS && count < SAMPLE; count++) {
-    const next = nextInstant(job, clockwork, last.atMs)
-    if (next !== null) gap = Math.min(gap ?? Number.POSITIVE_INFINITY, next.atMs - last.atMs)
-    last = next
-  }
-  return gap
+function missedOf(missed: JobInput['missed']): MissedPolicy {
+  if (typeof missed === 'object')
+    return { kind: 'all', max: missed.all.max ?? null, windowMs: missed.all.window ?? null }
+  return missed === 'all' ? { kind: 'all', max: null, windowMs: null } : { kind: missed }
 }

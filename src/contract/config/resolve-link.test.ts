@@ -87,8 +87,9 @@ test('a secret in the URL of a broker is not shown', () => {
   assert.ok(!error.message.includes('secret@'), error.message)
 })
 
-test('a module of the name link is refused beside link:, and is fine without it', () => {
+test('a module or job of the name link is refused beside link:, and a module is fine without it', () => {
   const own = 'modules: {link: {command: sleep 1}}'
   assert.equal(load(own).modules[0]?.name, 'link')
-  assert.match(problem(`link: {publish: {}}\n${own}`).message, /`link` is the name of the module/)
+  for (const yaml of [own, own.replace('modules', 'jobs')])
+    assert.match(problem(`link: {publish: {}}\n${yaml}`).message, /`link` is the name of the module/)
 })

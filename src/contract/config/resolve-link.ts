@@ -5,6 +5,7 @@
 import { LINK, linkSpec, type LinkSettings } from '../../core/link-spec.ts'
 import type { LinkPlan, ModuleSpec } from '../../core/plan.ts'
 import { isRequestName } from '../module-topic.ts'
+import { nodeAt } from './located.ts'
 import { didYouMean } from './problem.ts'
 import type { FleetInput } from './schema.ts'
 import { problemAt, problemAtKey, type Scope } from './scope.ts'
@@ -47,9 +48,10 @@ export function resolveLink(
 }
 
 function ownBroker(scope: Scope, settings: LinkSettings, root: string, argv: readonly string[]): ModuleSpec {
-  if (scope.moduleNames.includes(LINK)) {
+  for (const section of ['modules', 'jobs']) {
+    if (nodeAt(scope.tree, [section, LINK]) === undefined) continue
     const message = '`link` is the name of the module that `link:` adds'
-    problemAtKey(scope, ['modules', LINK], message, 'give this module another name')
+    problemAtKey(scope, [section, LINK], message, 'choose another name')
   }
   if (settings.listen !== null && !isPort(settings.listen))
     problemAt(scope, ['link', 'listen'], 'there is no such port', 'a port is 1 to 65535')

@@ -2,73 +2,37 @@
  * One module of mark.yaml to one ModuleSpec: paths absolute, defaults filled in, contradictions refused.
  * Every refusal is a problem at its key; a spec is returned even then, and thrown away with the plan.
  */
-import type { Dependency, LimitSpec, LogSpec, ModuleSpec, RestartSpec, StopSpec } from '../../core/plan.ts'
+import type { Dependency, ModuleSpec, RestartSpec } from '../../core/plan.ts'
 import { formatDuration } from '../../core/time.ts'
 import { type DEFAULT_BUDGET, fastestFailuresMs, parseBudget, reachable, stretchedBudget } from './budget.ts'
-import { combine, digestOf, type EnvFile } from './environment.ts'
 import { nodeAt, type Path } from './located.ts'
-import { argvAt, commandAt } from './resolve-command.ts'
-import { environmentOf, moduleEnvFiles, requireSecrets, requireVariables } from './resolve-environment.ts'
+import { didYouMean } from './problem.ts'
+import { argvAt } from './resolve-command.ts'
 import { withPreset } from './resolve-preset.ts'
 import { healthAt, readyAt, silenceAt } from './resolve-probe.ts'
-import { didYouMean } from './problem.ts'
-import { checkPattern, directoryOf, problemAt, problemAtKey, resolvePath, type Scope } from './scope.ts'
+import { processAt, type Resolved, surroundingsOf } from './resolve-process.ts'
 import type { ModuleInput } from './schema-module.ts'
-import { normalizeSignal, SIGNALS } from './signals.ts'
-
-export interface Resolved {
-  readonly spec: ModuleSpec
-  /** Files of the fleet, then of the module. */
-  readonly envFiles: readonly EnvFile[]
-  readonly virtualenv: string | null
-}
+import { problemAt, problemAtKey, type Scope } from './scope.ts'
 
 export function resolveModule(scope: Scope, name: string, given: ModuleInput): Resolved {
   const at: Path = ['modules', name]
-  const pathAt = (key: 'working_dir' | 'virtualenv'): string | null => {
-    const written = given[key]
-    return written === undefined ? null : resolvePath(scope, [...at, key], written)
-  }
-  const workingDir = pathAt('working_dir') ?? directoryOf(scope, at)
-  const virtualenv = pathAt('virtualenv')
-  const ownFiles = moduleEnvFiles(scope, at, given)
-  const envFiles = [...scope.fleetEnvFiles, ...ownFiles]
-  const variables = combine(envFiles)
-  const input = withPreset(scope, at, given, { workingDir, virtualenv, variables })
-  const environment = environmentOf(scope, at, input, ownFiles, virtualenv)
-  requireVariables(
-    scope,
-    at,
-    input.required_env,
-    { ...scope.env, ...variables, ...environment },
-    input.secrets,
-  )
-  requireSecrets(scope, at, input, variables)
-  checkHost(scope, at, input)
+  const around = surroundingsOf(scope, at, given)
+  const { workingDir, envFiles, virtualenv } = around
+  const input = withPreset(scope, at, given, around)
+  checkBackend(scope, at, input)
   const spec: ModuleSpec = {
     name,
     kind: input.kind,
-    argv: commandAt(scope, at, input, workingDir),
-    workingDir,
-    environment,
-    envFiles: envFiles.map(file => file.path),
-    envDigest: digestOf(envFiles),
-    secrets: [...new Set(input.secrets)],
-    user: input.user ?? null,
-    umask: input.umask?.padStart(4, '0') ?? null,
-    ulimits: input.ulimits,
-    limits: limitsOf(input.limits),
+    ...processAt(scope, at, input, around),
     dependsOn: dependenciesAt(scope, at, name, input),
     ready: readyAt(scope, [...at, 'ready'], input.ready, workingDir),
     ...watchedBy(scope, at, input, workingDir),
     restart: restartAt(scope, [...at, 'restart'], input),
-    stop: stopAt(scope, [...at, 'stop'], input.stop, workingDir),
-    log: logAt(scope, [...at, 'log'], input.log),
     lock: input.lock ?? null,
     backend: input.backend,
     preset: input.preset ?? null,
   }
-  return { spec, envFiles, virtualenv }
+  return { at, spec, envFiles, virtualenv }
 }
 
 type Watched = Pick<ModuleSpec, 'health' | 'watchdogMs' | 'heartbeat' | 'silenceMs' | 'recover'>
@@ -110,46 +74,10 @@ function heartbeatOf(input: ModuleInput['heartbeat']): ModuleSpec['heartbeat'] {
   }
 }
 
-function checkHost(scope: Scope, at: Path, input: ModuleInput): void {
-  if (input.user !== undefined && scope.uid !== 0) {
-    problemAt(
-      scope,
-      [...at, 'user'],
-      'running as another user needs root',
-      'run MARK as root, or remove `user`',
-    )
-  }
-  if (input.backend !== 'process') {
-    const message = `the backend \`${input.backend}\` is not in this version`
-    problemAt(scope, [...at, 'backend'], message, 'write `process`, or leave it out')
-  }
-  checkUlimits(scope, at, input.ulimits)
-}
-
-const ULIMITS =
-  'as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(
-    ' ',
-  )
-
-function checkUlimits(scope: Scope, at: Path, ulimits: Readonly<Record<string, number>>): void {
-  for (const name of Object.keys(ulimits)) {
-    if (ULIMITS.includes(name)) continue
-    problemAtKey(
-      scope,
-      [...at, 'ulimits', name],
-      `\`${name}\` is not a limit Linux knows`,
-      didYouMean(name, ULIMITS),
-    )
-  }
-}
-
-function limitsOf(input: ModuleInput['limits']): LimitSpec {
-  return {
-    memoryBytes: input.memory ?? null,
-    cpus: input.cpus ?? null,
-    pids: input.pids ?? null,
-    onMemory: input.on_memory,
-  }
+function checkBackend(scope: Scope, at: Path, { backend }: ModuleInput): void {
+  if (backend === 'process') return
+  const message = `the backend \`${backend}\` is not in this version`
+  problemAt(scope, [...at, 'backend'], message, 'write `process`, or leave it out')
 }
 
 function dependenciesAt(scope: Scope, at: Path, name: string, input: ModuleInput): Dependency[] {
@@ -207,55 +135,5 @@ function restartAt(scope: Scope, at: Path, input: ModuleInput): RestartSpec {
     resetAfterMs: reset_after,
     budget: written ?? (stretchedBudget(delays) satisfies typeof DEFAULT_BUDGET),
     whenSpent: when_spent,
-  }
-}
-
-function stopAt(scope: Scope, at: Path, input: ModuleInput['stop'], workingDir: string): StopSpec {
-  const signal = normalizeSignal(input.signal)
-  if (signal === null) {
-    problemAt(
-      scope,
-      [...at, 'signal'],
-      `"${input.signal}" is not a signal`,
-      didYouMean(input.signal.toUpperCase(), SIGNALS),
-    )
-  }
-  const hook = (key: 'before' | 'verify'): readonly string[] | null => {
-    const command = input[key]
-    return command === undefined ? null : argvAt(scope, [...at, key], command, workingDir)
-  }
-  return {
-    signal: signal ?? 'SIGTERM',
-    graceMs: input.grace,
-    before: hook('before'),
-    verify: hook('verify'),
-    orders: input.orders,
-  }
-}
-
-const GIB = 1024 ** 3
-const RING_TAIL_BYTES = 256 * 1024
-
-function logAt(scope: Scope, at: Path, input: ModuleInput['log']): LogSpec {
-  const quotaBytes = input.quota ?? Math.max(GIB, 2 * input.max_size)
-  if (input.rotate === 'ring' && input.max_size <= RING_TAIL_BYTES) {
-    problemAt(
-      scope,
-      [...at, 'max_size'],
-      'it must be more than 256K, which always stays in the file',
-      'write 1M or more',
-    )
-  }
-  if (quotaBytes < input.max_size) {
-    problemAt(scope, [...at, 'quota'], 'the quota is less than max_size', 'make quota the larger one')
-  }
-  if (input.level_pattern !== undefined) checkPattern(scope, [...at, 'level_pattern'], input.level_pattern)
-  return {
-    maxSizeBytes: input.max_size,
-    keep: input.keep,
-    quotaBytes,
-    reserveBytes: input.reserve,
-    rotate: input.rotate,
-    levelPattern: input.level_pattern ?? null,
   }
 }

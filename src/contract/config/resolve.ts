@@ -5,8 +5,7 @@
 import { basename, dirname } from 'node:path'
 import { LINK } from '../../core/link-spec.ts'
 import type { GroupSpec, Mode, ModuleSpec, Plan, SecretSource } from '../../core/plan.ts'
-import type { JobSpec } from '../../core/schedule.ts'
-import { baseEnvironment, combine, parseWord } from './environment.ts'
+import { baseEnvironment, combine, type EnvFile, parseWord, type Words } from './environment.ts'
 import { isTimeZone } from '../jobs/time-zone.ts'
 import { readFleetEnvFiles, settleWords } from './fleet-environment.ts'
 import { child, type LocatedNode, type MapNode, nodeAt, placeAt, textOf, toPlain } from './located.ts'
@@ -17,7 +16,8 @@ import { argvAt } from './resolve-command.ts'
 import { resolveJobs } from './resolve-jobs.ts'
 import { resolveLink } from './resolve-link.ts'
 import { requireVariables } from './resolve-environment.ts'
-import { type Resolved, resolveModule } from './resolve-module.ts'
+import { resolveModule } from './resolve-module.ts'
+import type { Resolved } from './resolve-process.ts'
 import { type FleetInput, fleetSchema, fleetShape, INACTIVE_SECTIONS } from './schema.ts'
 import { type ModuleInput, moduleSchema } from './schema-module.ts'
 import { NAME_PATTERN } from './schema-parts.ts'
@@ -29,8 +29,8 @@ const DAY_MS = 86_400_000
 
 export interface ResolvedFleet {
   readonly plan: Plan
-  readonly jobs: readonly JobSpec[]
-  readonly modules: readonly Resolved[]
+  /** Modules, and what jobs start. */
+  readonly processes: readonly Resolved[]
   readonly scope: Scope
 }
 
@@ -41,8 +41,59 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
   const fleetEnvFiles = readFleetEnvFiles(tree, fleet, root, given, report)
   const words = settleWords(tree, fleetEnvFiles, given, report)
   const inputs = salvageModules(tree)
+  const scope = scopeOf(tree, given, report, words, fleetEnvFiles)
+  if (scope.moduleNames.length === 0 && keysOf(tree, 'jobs').length === 0) {
+    const hint = 'declare one: `modules: { vida: { command: [python3, -m, vida] } }`'
+    problemAt(scope, ['modules'], 'no module is declared', hint)
+  }
+  checkNamespace(scope)
+  requireVariables(scope, [], fleet.required_env ?? [], { ...given.env, ...combine(fleetEnvFiles) })
+  checkTimezone(scope, fleet.timezone ?? 'UTC')
+  const modules = [...inputs].map(([name, input]) => resolveModule(scope, name, input))
+  const specs = new Map(modules.map(({ spec }) => [spec.name, spec]))
+  const ordered = orderModules(scope).flatMap(name => specs.get(name) ?? [])
+  const link = resolveLink(scope, fleet.link, root, given.linkArgv)
+  const pools = fleet.pools ?? {}
+  const timezone = fleet.timezone ?? 'UTC'
+  const { readCronLine } = given
+  const names = { names: keysOf(tree, 'jobs'), pools: keysOf(tree, 'pools') }
+  const { jobs, starts } = resolveJobs(scope, { ...names, timezone, readCronLine })
+  const plan: Plan = {
+    version: 1,
+    fleet: fleetName(scope, fleet, root),
+    root,
+    configFile: given.file,
+    ...words,
+    timezone,
+    baseEnvironment: scope.baseEnvironment,
+    fleetEnvFiles: fleetEnvFiles.map(file => file.path),
+    secrets: secretsOf(scope, fleet),
+    start: { atomic: fleet.start?.atomic ?? false, deadlineMs: fleet.start?.deadline ?? 300_000 },
+    retention: {
+      eventsMs: fleet.retention?.events ?? 90 * DAY_MS,
+      samplesMs: fleet.retention?.samples ?? 14 * DAY_MS,
+      logsMs: fleet.retention?.logs ?? 14 * DAY_MS,
+    },
+    groups: groupsOf(scope, fleet),
+    link: link.plan,
+    modules: link.spec === null ? ordered : [link.spec, ...ordered.map(afterLink)],
+    jobs,
+    pools,
+    inactive: inactiveOf(tree),
+  }
+  warnAbout(scope, plan)
+  return { plan, processes: [...modules, ...starts], scope }
+}
+
+function scopeOf(
+  tree: MapNode,
+  given: LoadRequest,
+  report: Report,
+  words: Words,
+  fleetEnvFiles: readonly EnvFile[],
+): Scope {
   const kept = given.refreshEnv ? undefined : given.previous?.baseEnvironment
-  const scope: Scope = {
+  return {
     tree,
     files: given.files,
     report,
@@ -56,41 +107,6 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
     builtIn: hasOwnBroker(tree) ? [LINK] : [],
     isTask: name => textOf(nodeAt(tree, ['modules', name, 'kind'])) === 'task',
   }
-  if (scope.moduleNames.length === 0 && keysOf(tree, 'jobs').length === 0) {
-    const hint = 'declare one: `modules: { vida: { command: [python3, -m, vida] } }`'
-    problemAt(scope, ['modules'], 'no module is declared', hint)
-  }
-  checkNamespace(scope)
-  requireVariables(scope, [], fleet.required_env ?? [], { ...given.env, ...combine(fleetEnvFiles) })
-  checkTimezone(scope, fleet.timezone ?? 'UTC')
-  const modules = [...inputs].map(([name, input]) => resolveModule(scope, name, input))
-  const specs = new Map(modules.map(({ spec }) => [spec.name, spec]))
-  const ordered = orderModules(scope).flatMap(name => specs.get(name) ?? [])
-  const link = resolveLink(scope, fleet.link, root, given.linkArgv)
-  const jobs = resolveJobs(scope, keysOf(tree, 'jobs'), fleet.timezone ?? 'UTC', given.readCronLine)
-  const plan: Plan = {
-    version: 1,
-    fleet: fleetName(scope, fleet, root),
-    root,
-    configFile: given.file,
-    ...words,
-    timezone: fleet.timezone ?? 'UTC',
-    baseEnvironment: scope.baseEnvironment,
-    fleetEnvFiles: fleetEnvFiles.map(file => file.path),
-    secrets: secretsOf(scope, fleet),
-    start: { atomic: fleet.start?.atomic ?? false, deadlineMs: fleet.start?.deadline ?? 300_000 },
-    retention: {
-      eventsMs: fleet.retention?.events ?? 90 * DAY_MS,
-      samplesMs: fleet.retention?.samples ?? 14 * DAY_MS,
-      logsMs: fleet.retention?.logs ?? 14 * DAY_MS,
-    },
-    groups: groupsOf(scope, fleet),
-    link: link.plan,
-    modules: link.spec === null ? ordered : [link.spec, ...ordered.map(afterLink)],
-    inactive: inactiveOf(tree),
-  }
-  warnAbout(scope, plan)
-  return { plan, jobs, modules, scope }
 }
 
 function hasOwnBroker(tree: MapNode): boolean {

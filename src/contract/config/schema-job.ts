@@ -1,10 +1,10 @@
 /**
- * Shape of jobs, pools and calendars (SPEC 8). Validated so that a file written for a later version is
- * checked today; nothing here runs in this version. resolve-jobs.ts reads the schedules.
+ * Shape and defaults of jobs, pools and calendars (SPEC 8). What needs more than one value to judge is judged
+ * in resolve-jobs.ts.
  */
 import { z } from 'zod'
 import * as part from './schema-parts.ts'
-import { processShape } from './schema-module.ts'
+import { processShape, writtenEnvironment } from './schema-module.ts'
 
 const upstream = z.strictObject({
   on: part
@@ -24,13 +24,18 @@ const when = z.strictObject({
   active: part.text.optional().describe('Waking time, e.g. "08:00-22:00 Mon-Fri".'),
 })
 
+const exitCode = part.expecting(z.int().min(1).max(255), 'an exit code from 1 to 255')
+
 const retry = z.strictObject({
   limit: part.count.default(0).describe('Further attempts after the first.'),
   delay: part.duration.prefault('10s').describe('Wait before the next attempt.'),
   multiplier: part.factor.default(2).describe('Each further wait is longer by this factor.'),
   max_delay: part.duration.optional().describe('No wait is longer than this.'),
   on_exit: part
-    .expecting(z.union([z.literal('any'), z.array(z.int().min(0).max(255))]), 'any, or a list of exit codes')
+    .expecting(
+      z.union([z.literal('any'), z.array(exitCode).min(1)]),
+      'any, or a list of exit codes such as [1, 75]',
+    )
     .default('any')
     .describe('Exit codes after which to try again.'),
 })
@@ -64,7 +69,8 @@ const jobShape = {
     .choice(['all', 'any', 'none_failed'])
     .default('all')
     .describe('How several earlier jobs combine.'),
-  finish_by: part.text
+  finish_by: part
+    .expecting(z.string().min(1), 'a time of day such as "15:25", or "15:25 America/New_York"')
     .optional()
     .describe('Must be done by this time of day, e.g. "15:25 America/New_York".'),
   timezone: part.text.optional().describe("Time zone of the schedule. Default: the fleet's."),
@@ -102,6 +108,8 @@ const jobShape = {
 }
 
 export const jobSchema = part.expecting(z.strictObject(jobShape), 'a map with at least a `command`')
+/** As a person may write it, for editors. */
+export const writtenJobSchema = jobSchema.extend({ environment: writtenEnvironment })
 export type JobInput = z.infer<typeof jobSchema>
 export const pools = part
   .expecting(z.record(part.text, part.positiveCount), 'a map such as { exchange: 2 }')

@@ -211,7 +211,7 @@ const recover = part
   )
   .describe('Runs before a restart that health asked for.')
 
-/** What a job shares with a module. */
+/** What a job shares with a module: what is started, as whom, within which limits, and how it is stopped. */
 export const processShape = {
   command: part.command
     .optional()
@@ -231,20 +231,6 @@ export const processShape = {
   secrets: part.variableNames.default([]).describe('The secrets that reach it; no other does.'),
   user: part.text.optional().describe('User it runs as; needs root.'),
   limits: limits.prefault({}),
-}
-
-const aliasShape = {
-  healthcheck: z.record(z.string(), z.unknown()).optional().describe("Compose's spelling of `health`."),
-  stop_signal: z.string().optional().describe("Compose's spelling of `stop.signal`."),
-  stop_grace_period: z.string().optional().describe("Compose's spelling of `stop.grace`."),
-}
-
-export const moduleShape = {
-  kind: part
-    .choice(['service', 'task'])
-    .default('service')
-    .describe('service: runs for ever, any exit is a failure. task: exit 0 completes it.'),
-  ...processShape,
   umask: part
     .expecting(z.string().regex(/^0?[0-7]{3}$/), 'an octal mask such as "022"')
     .optional()
@@ -253,6 +239,20 @@ export const moduleShape = {
     .expecting(z.record(z.string(), part.count), 'a map such as { nofile: 4096 }')
     .default({})
     .describe('Limits of each of its processes, e.g. nofile.'),
+  stop: stop.prefault({}),
+  log: log.prefault({}),
+  stop_signal: z.string().optional().describe("Compose's spelling of `stop.signal`."),
+  stop_grace_period: z.string().optional().describe("Compose's spelling of `stop.grace`."),
+}
+
+export type ProcessInput = z.infer<z.ZodObject<typeof processShape>>
+
+export const moduleShape = {
+  kind: part
+    .choice(['service', 'task'])
+    .default('service')
+    .describe('service: runs for ever, any exit is a failure. task: exit 0 completes it.'),
+  ...processShape,
   depends_on: part
     .expecting(
       z.record(part.name, dependency),
@@ -269,8 +269,6 @@ export const moduleShape = {
     .describe('No line in its log for this long is unhealthy; or off.'),
   recover: recover.optional(),
   restart: restart.prefault({}),
-  stop: stop.prefault({}),
-  log: log.prefault({}),
   lock: part
     .expecting(z.string().regex(/^[\w.@-]+:[\w.@-]+$/), 'exchange:account such as kraken:main')
     .optional()
@@ -283,22 +281,25 @@ export const moduleShape = {
     .choice(PRESETS)
     .optional()
     .describe('Settings for a known program. What the module says itself wins over them.'),
-  ...aliasShape,
+  healthcheck: z.record(z.string(), z.unknown()).optional().describe("Compose's spelling of `health`."),
 }
 
 export const moduleSchema = part.expecting(z.strictObject(moduleShape), 'a map with at least a `command`')
 export const defaultsSchema = part.expecting(z.strictObject(moduleShape).partial(), 'a map of module keys')
 export type ModuleInput = z.infer<typeof moduleSchema>
 
+/** As a person may write it. */
+export const writtenEnvironment = z
+  .union([z.array(z.string()), z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))])
+  .optional()
+  .describe('Variables it gets; they win over every env_file.')
+
 /**
  * The keys as a person may write them, for editors: the short forms are unfolded before the schema above
  * reads.
  */
 export const writtenModuleSchema = moduleSchema.extend({
-  environment: z
-    .union([z.array(z.string()), z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))])
-    .optional()
-    .describe('Variables it gets; they win over every env_file.'),
+  environment: writtenEnvironment,
   depends_on: z
     .union([z.array(z.string()), moduleShape.depends_on])
     .describe('Modules that must be there first.'),

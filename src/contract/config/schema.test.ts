@@ -66,3 +66,13 @@ test('a key is explained without a mark.yaml, also without saying which module',
   assert.equal(found.from, null)
   assert.deepEqual(explain(null, 'modules.x.restart.dellay'), { hint: 'did you mean `delay`?' })
 })
+
+test("a key that only jobs have needs no job to be explained; what both have is the module's", () => {
+  const keyOf = (key: string): string | null => {
+    const found = explain(null, key)
+    return 'key' in found ? found.key : found.hint
+  }
+  assert.equal(keyOf('retry.limit'), 'jobs.<name>.retry.limit')
+  assert.equal(keyOf('umask'), 'modules.<name>.umask')
+  assert.equal(keyOf('overlapp'), 'did you mean `overlap`?')
+})

@@ -3,7 +3,7 @@
  * for editors. Every key is described; unknown keys are errors.
  */
 import { z } from 'zod'
-import { calendars, jobSchema, pools } from './schema-job.ts'
+import { calendars, jobSchema, pools, writtenJobSchema } from './schema-job.ts'
 import { linkSchema } from './schema-link.ts'
 import { defaultsSchema, moduleSchema, writtenModuleSchema } from './schema-module.ts'
 import * as part from './schema-parts.ts'
@@ -107,7 +107,7 @@ export const fleetShape = {
   jobs: part
     .expecting(z.record(part.name, jobSchema), 'a map of jobs')
     .prefault({})
-    .describe('Programs that run on a schedule, after others, or by hand. Not active in this version.'),
+    .describe('Programs that run on a schedule, after others, or by hand.'),
   pools: pools.prefault({}),
   calendars: calendars.prefault({}),
   safety: part
@@ -125,7 +125,7 @@ export const fleetSchema = z.strictObject(fleetShape)
 export type FleetInput = z.infer<typeof fleetSchema>
 
 /** Sections whose shape is checked though nothing acts on them yet. */
-export const INACTIVE_SECTIONS = ['jobs', 'pools', 'calendars', 'safety', 'notify', 'panel'] as const
+export const INACTIVE_SECTIONS = ['calendars', 'safety', 'notify', 'panel'] as const
 
 /** What only the first file may say; an included file adds to the maps below. */
 export const INCLUDABLE = [
@@ -143,6 +143,10 @@ export const INCLUDABLE = [
 export function jsonSchema(): Record<string, unknown> {
   const written = fleetSchema.extend({
     modules: z.record(part.name, writtenModuleSchema).optional().describe('The programs of the fleet.'),
+    jobs: z
+      .record(part.name, writtenJobSchema)
+      .optional()
+      .describe('Programs that run on a schedule, after others, or by hand.'),
     defaults: writtenModuleSchema.partial().optional().describe('Merged under every module.'),
   })
   const schema = z.toJSONSchema(written, { io: 'input', unrepresentable: 'any', reused: 'inline' })

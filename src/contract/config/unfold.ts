@@ -28,6 +28,7 @@ export function unfoldModule(node: LocatedNode, path: string, report: Report): L
   change('restart', unfoldRestart)
   change('environment', inner => unfoldEnvironment(inner, `${path}.environment`, report))
   change('depends_on', unfoldDependencies)
+  change('after', unfoldAfter)
   change('ready', inner => (textOf(inner) === 'notify' ? wrap(inner, 'notify') : inner))
   change('virtualenv', inner => (textOf(inner) === 'none' ? absent(inner) : inner))
   for (const key of ['health', 'lock', 'user', 'recover']) {
@@ -126,6 +127,15 @@ function unfoldEnvironment(node: LocatedNode, path: string, report: Report): Loc
       })
   }
   return mapOf(node.at, entries)
+}
+
+/** `after: { luka: }` is `after: { luka: {} }`. */
+function unfoldAfter(node: LocatedNode): LocatedNode {
+  if (node.kind !== 'map') return node
+  const entries = new Map(node.entries)
+  for (const [name, entry] of node.entries)
+    if (isNull(entry.node)) entries.set(name, { ...entry, node: mapOf(entry.node.at, []) })
+  return { ...node, entries }
 }
 
 const CONDITIONS: Readonly<Record<string, string>> = {

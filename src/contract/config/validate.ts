@@ -3,7 +3,7 @@
  * it was written, what was expected, and the nearest known key.
  */
 import type { z } from 'zod'
-import { FOREIGN_KEYS } from './foreign-keys.ts'
+import { FOREIGN_KEYS, FOREIGN_TO_JOBS } from './foreign-keys.ts'
 import { formatPath, keyPlaceAt, type LocatedNode, nodeAt, type Path, placeAt, toPlain } from './located.ts'
 import { nearest } from '../../core/nearest.ts'
 import { didYouMean, looksSecret, maskSecrets, printable, type Report } from './problem.ts'
@@ -92,13 +92,19 @@ function sayUnknownKey(
   const full = [...path, key]
   const known = keysAt(schema, inner)
   const parent = path.length === 0 ? 'mark.yaml' : `\`${formatPath(path)}\``
-  const foreign = nearest(key, known) === null ? FOREIGN_KEYS[key] : undefined
+  const ofJobs = path.length === 2 && path[0] === 'jobs' ? own(FOREIGN_TO_JOBS, key) : undefined
+  const foreign = ofJobs ?? (nearest(key, known) === null ? own(FOREIGN_KEYS, key) : undefined)
   report.error({
     at: keyPlaceAt(tree, full),
     path: formatPath(full),
     message: `\`${printable(key)}\` is not a key of ${parent}`,
     hint: foreign ?? didYouMean(key, known),
   })
+}
+
+/** A key may be `constructor`. */
+function own(hints: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.hasOwn(hints, key) ? hints[key] : undefined
 }
 
 /** As written, short; what may be a secret is not shown. */

@@ -33,13 +33,17 @@ function warnUntested(scope: Scope, plan: Plan): void {
   }
 }
 
+function listedSecrets({ modules, jobs = [] }: Plan): Set<string> {
+  return new Set([...modules, ...jobs.map(job => job.start)].flatMap(({ secrets }) => secrets))
+}
+
 /** SPEC 3: a name like *KEY* in an env file of the fleet reaches nobody unless a module lists it. */
 function warnUnreached(scope: Scope, plan: Plan): void {
-  const listed = new Set(plan.modules.flatMap(module => module.secrets))
+  const listed = listedSecrets(plan)
   for (const file of scope.fleetEnvFiles) {
     for (const name of Object.keys(file.variables)) {
       if (!looksSecret(name) || listed.has(name)) continue
-      const message = `${name} looks like a secret and reaches no module`
+      const message = `${name} looks like a secret and reaches no module and no job`
       scope.report.warn({
         at: placeInEnvFile(file, name),
         path: name,
@@ -52,12 +56,17 @@ function warnUnreached(scope: Scope, plan: Plan): void {
 
 /** Secrets from the caller's environment: kept for restarts, so that a reboot can start the fleet again. */
 function warnMissing(scope: Scope, plan: Plan): void {
-  const listed = new Set(plan.modules.flatMap(module => module.secrets))
+  const listed = listedSecrets(plan)
   const inFiles = new Set(scope.fleetEnvFiles.flatMap(file => Object.keys(file.variables)))
   for (const [name, source] of Object.entries(plan.secrets)) {
     const path = ['secrets', name]
     if (!listed.has(name))
-      warn(scope, path, 'no module lists this secret', `list it in the module: \`secrets: [${name}]\``)
+      warn(
+        scope,
+        path,
+        'no module and no job lists this secret',
+        `list it where it is needed: \`secrets: [${name}]\``,
+      )
     else if (source.kind === 'env' && (source.modes === null || source.modes.includes(plan.mode))) {
       const set = Boolean(scope.env[source.name])
       if (set)
