@@ -131,7 +131,7 @@ export interface JobsKept {
 /** What the daemon may add to the journal. */
 export type NotedKind =
   | ModuleEventKind
-  | Extract<EventKind, 'paused' | 'resumed' | 'reconciled' | 'refused_speaker'>
+  | Extract<EventKind, 'paused' | 'resumed' | 'reconciled' | 'refused_speaker' | 'alert'>
 
 export type Push =
   | { readonly push: 'module'; readonly module: ModuleView }
@@ -207,6 +207,7 @@ const NOTED: ReadonlySet<unknown> = new Set<NotedKind>([
   'resumed',
   'reconciled',
   'refused_speaker',
+  'alert',
   'link_client',
   'link_refused',
 ])

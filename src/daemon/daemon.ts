@@ -22,7 +22,7 @@ import { StreamHub } from './api/stream.ts'
 import { ApiHost } from './api-host.ts'
 import { ArchiveClient } from './archive/client.ts'
 import { Witness } from './evidence/witness.ts'
-import { FleetView } from './fleet-view.ts'
+import { FleetView, runIdsOf } from './fleet-view.ts'
 import { guardedPattern } from './guarded-pattern.ts'
 import { ExecPlaces } from './health/exec-place.ts'
 import { logSource } from './health/log-source.ts'
@@ -30,6 +30,7 @@ import { Prober } from './health/prober.ts'
 import { type KeeperConnection, KeeperLink } from './keeper-link.ts'
 import { KeeperReports } from './keeper-reports.ts'
 import { ModuleSide } from './modules/module-side.ts'
+import { JobSide } from './jobs/job-side.ts'
 import { RunBook } from './run-book.ts'
 import { RunVerdicts } from './run-verdicts.ts'
 import { knownSecrets } from './secret-values.ts'
@@ -57,6 +58,7 @@ export class Daemon {
   readonly #prober: Prober
   readonly #verdicts: RunVerdicts
   readonly #modules: ModuleSide
+  readonly #jobs: JobSide
   readonly #places: ExecPlaces
   readonly #sampler: Sampler
   readonly #uptime: UptimeBook
@@ -98,6 +100,7 @@ export class Daemon {
     })
     this.#verdicts = new RunVerdicts((...found) => this.#reports.found(...found))
     this.#modules = this.#makeModules(libc)
+    this.#jobs = this.#makeJobs()
     this.#places = new ExecPlaces(state, options.credentialsDir)
     this.#prober = this.#makeProber()
     this.#sampler = new Sampler(clock, module => [
@@ -109,7 +112,7 @@ export class Daemon {
     this.#view = this.#makeView()
     this.#stream = new StreamHub({
       snapshot: () => this.#view.document(),
-      missed: (journalId, seq, limit) => this.#missed(journalId, seq, limit),
+      missed: (journalId, seq, limit) => this.#archive.missed(journalId, seq, limit),
     })
     this.#link = new KeeperLink(
       options.connect,
@@ -140,6 +143,7 @@ export class Daemon {
     this.#link.close()
     this.#prober.close()
     this.#modules.close()
+    this.#jobs.down()
     this.#sampler.close()
     this.#uptime.close()
     this.#witness?.close()
@@ -180,6 +184,24 @@ export class Daemon {
     })
   }
 
+  #makeJobs(): JobSide {
+    const { state, clock, say } = this.#options
+    return new JobSide({
+      clock,
+      say,
+      logs: state.logs,
+      ask: ask => this.#link.ask(ask),
+      mintId: () => ulid(clock.now().wallMs, randomBytes),
+      startOf: runId => this.#book.startOf(runId),
+      used: attempt => this.#sampler.used(attempt.id),
+      alert: (job, runId, reason) => this.#reports.note('alert', job, runId, { reason }),
+      began: run => {
+        this.#witness?.hold(run)
+        this.#sampler.observeAttempt(run)
+      },
+    })
+  }
+
   #publish(name: string): void {
     const module = this.#view.module(name)
     if (module) this.#stream.publish({ kind: 'module', value: module })
@@ -209,6 +231,7 @@ export class Daemon {
     this.#planned(plan, status)
     // They ended while nobody told us.
     for (const runId of this.#modules.missing(new Set(status.modules.flatMap(runIdsOf)))) this.#ended(runId)
+    this.#jobs.up(plan, status.kills)
     this.#witness?.linkUp()
     this.#verdicts.reset()
     this.#prober.linkUp()
@@ -222,6 +245,7 @@ export class Daemon {
   #planned(plan: Plan | null, status: StatusDocument): void {
     this.#plan = plan
     if (plan) for (const part of [this.#prober, this.#modules]) part.setPlan(plan)
+    this.#jobs.setPlan(plan)
     this.#learnSecrets(plan)
     const names = new Set(status.modules.map(module => module.name))
     this.#view.replace({ ...status, modules: status.modules.map(module => this.#shown(module)) })
@@ -231,7 +255,8 @@ export class Daemon {
     this.#uptime.keepOnly(names)
     for (const module of status.modules) this.#observe(module)
     this.#watchRuns()
-    this.#witness?.keepOnly(new Set(status.modules.flatMap(runIdsOf)))
+    const attempts = this.#jobs.liveAttempts().map(({ id }) => id)
+    this.#witness?.keepOnly(new Set([...status.modules.flatMap(runIdsOf), ...attempts]))
     this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
     for (const module of this.#view.modules()) this.#stream.publish({ kind: 'module', value: module })
   }
@@ -261,6 +286,7 @@ export class Daemon {
     if (push.push === 'fleet') {
       this.#view.setFleet(push.fleet)
       this.#modules.setKills(push.fleet.kills)
+      this.#jobs.setKills(push.fleet.kills)
       this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
       return
     }
@@ -275,6 +301,7 @@ export class Daemon {
 
   #happened(event: FleetEvent): void {
     this.#book.note(event)
+    this.#jobs.heard(event)
     if (event.kind === 'exited' && event.run_id !== null) {
       this.#ended(event.run_id)
       this.#witness?.confirmed(event.run_id)
@@ -313,6 +340,7 @@ export class Daemon {
     this.#view.keeperGone()
     this.#prober.linkDown()
     this.#modules.linkDown()
+    this.#jobs.down()
     this.#witness?.linkDown()
     this.#stream.publish({ kind: 'fleet', value: this.#view.fleet() })
     if (!this.#closed) this.#options.say('the keeper is away')
@@ -340,16 +368,6 @@ export class Daemon {
     if (problem === null) void this.#recallFingerprints()
   }
 
-  async #missed(
-    journalId: string,
-    seq: number,
-    limit: number,
-  ): ReturnType<ConstructorParameters<typeof StreamHub>[0]['missed']> {
-    const afterId = await this.#archive.ask('idOf', { journalId, seq })
-    if (afterId === null) return null
-    return await this.#archive.ask('events', { module: null, sinceMs: null, beforeId: null, afterId, limit })
-  }
-
   #forgetOld(): void {
     const keepMs = this.#plan?.retention.eventsMs
     if (keepMs !== undefined) this.#archive.retain(this.#options.clock.now().wallMs - keepMs)
@@ -366,11 +384,7 @@ export class Daemon {
       resume: (...order) => this.#modules.resume(...order),
       keeperUp: () => this.#link.isUp,
       ask: ask => this.#link.ask(ask),
-      archive: {
-        events: query => this.#archive.ask('events', query),
-        exits: query => this.#archive.ask('exits', query),
-        exit: runId => this.#archive.ask('exit', runId),
-      },
+      archive: this.#archive.reads,
       logs: {
         tail: (module, count, before) =>
           tailLines(state.logs, module, count, before === null ? {} : { before }),
@@ -383,8 +397,4 @@ export class Daemon {
       failed,
     }
   }
-}
-
-function runIdsOf(module: ModuleView): string[] {
-  return [module.run_id, ...module.spares.map(spare => spare.run_id)].filter(id => id !== null)
 }

@@ -139,3 +139,8 @@ export class FleetView {
     return Number.isNaN(seconds) ? view.uptime_s : Math.max(0, seconds)
   }
 }
+
+/** All runs of a module that live, as far as the view tells. */
+export function runIdsOf(module: ModuleView): string[] {
+  return [module.run_id, ...module.spares.map(spare => spare.run_id)].filter(id => id !== null)
+}

@@ -14,6 +14,8 @@ import { killHold } from '../core/kill.ts'
 import { FRESH_MEMORY } from '../core/restart.ts'
 import type { Engine } from './engine.ts'
 
+type JobStart = Extract<Ask, { ask: 'job_start' }>
+
 /** All that is decided in one ask is remembered together. */
 export function keepJobs(engine: Engine, { ops }: Extract<Ask, { ask: 'jobs' }>): JobsKept {
   const { wallMs } = engine.world.now()
@@ -35,7 +37,7 @@ function stopAttempt(engine: Engine, { run_id, stop, kill }: Extract<JobOp, { op
 }
 
 /** Refused while it may not run; false where the ask is stale. */
-export function startAttempt(engine: Engine, ask: Extract<Ask, { ask: 'job_start' }>): { begun: boolean } {
+export function startAttempt(engine: Engine, ask: JobStart): { begun: boolean } {
   const row = engine.jobs.rows.get(ask.run_id)
   if (!row || engine.session.closing || !engine.session.open) return { begun: false }
   engine.readLatches()

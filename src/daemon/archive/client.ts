@@ -5,6 +5,7 @@
  */
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { MarkError } from '../../core/errors.ts'
+import type { EventPage, EventQuery, ExitQuery } from '../../contract/api.ts'
 import type { ArchiveReads, ArchiveSetup, FromArchive, ToArchive } from './protocol.ts'
 import type { RunNotes } from './draft.ts'
 import type { NewExit } from './store.ts'
@@ -52,6 +53,24 @@ export class ArchiveClient {
   constructor(setup: ArchiveSetup, hearing: ArchiveHearing) {
     this.#setup = setup
     this.#hearing = hearing
+  }
+
+  /** What the API reads. */
+  readonly reads = {
+    events: (query: EventQuery) => this.ask('events', query),
+    exits: (query: ExitQuery) => this.ask('exits', query),
+    exit: (runId: string) => this.ask('exit', runId),
+  }
+
+  /** What stands in the archive behind this event; null: it is not there, so nobody can tell. */
+  async missed(
+    journalId: string,
+    seq: number,
+    limit: number,
+  ): Promise<Pick<EventPage, 'events' | 'more'> | null> {
+    const afterId = await this.ask('idOf', { journalId, seq })
+    if (afterId === null) return null
+    return await this.ask('events', { module: null, sinceMs: null, beforeId: null, afterId, limit })
   }
 
   /** Asks. Rejects with MARK_BUSY when the archive is off, hung or overrun. */

@@ -36,6 +36,10 @@ interface Sampled {
   allWalkedAtMs: number
   fdsAtMs: number
   fds: number | null
+  /** All that it used of the processor, and the most of memory, as far as it was seen. */
+  ticks: number
+  peakBytes: number | null
+  readonly isAttempt: boolean
 }
 
 interface Disk {
@@ -77,8 +81,25 @@ export class Sampler {
 
   /** Modules that are not there any more are forgotten. */
   keepOnly(modules: ReadonlySet<string>): void {
-    for (const [module, sampled] of this.#runs) if (!modules.has(module)) this.#drop(module, sampled)
+    for (const [module, sampled] of this.#runs)
+      if (!modules.has(module) && !sampled.isAttempt) this.#drop(module, sampled)
     for (const module of this.#disks.keys()) if (!modules.has(module)) this.#disks.delete(module)
+  }
+
+  /** An attempt of a job: it has no disk of its own. */
+  observeAttempt(run: SampledRun): void {
+    if (this.#runs.has(run.runId)) return
+    this.#runs.set(run.runId, this.#take(run, true))
+    this.#arm()
+  }
+
+  /** What an attempt used until it ended; it is forgotten with that. null: it was never seen. */
+  used(runId: string): { readonly cpu_s: number | null; readonly memory_bytes: number | null } {
+    const sampled = this.#runs.get(runId)
+    if (!sampled?.isAttempt) return { cpu_s: null, memory_bytes: null }
+    this.#drop(runId, sampled)
+    const cpu_s = sampled.peakBytes === null ? null : sampled.ticks / TICKS_PER_SECOND
+    return { cpu_s, memory_bytes: sampled.peakBytes }
   }
 
   /** Newest figures of a module; null where nothing is known. */
@@ -136,7 +157,7 @@ export class Sampler {
     this.#disks.clear()
   }
 
-  #take(run: SampledRun): Sampled {
+  #take(run: SampledRun, isAttempt = false): Sampled {
     const never = Number.NEGATIVE_INFINITY
     return {
       run,
@@ -147,6 +168,9 @@ export class Sampler {
       allWalkedAtMs: never,
       fdsAtMs: never,
       fds: null,
+      ticks: 0,
+      peakBytes: null,
+      isAttempt,
     }
   }
 
@@ -164,6 +188,8 @@ export class Sampler {
     const first = sampled.readAtMs === Number.NEGATIVE_INFINITY
     const cpu = first ? null : cpuPercent(reading.ticks, elapsedMs, TICKS_PER_SECOND)
     sampled.readAtMs = monoMs
+    sampled.ticks += reading.ticks
+    sampled.peakBytes = Math.max(sampled.peakBytes ?? 0, reading.rssPages * this.#pageBytes)
     sampled.ring.add(wallMs, cpu, reading.rssPages * this.#pageBytes)
   }
 
