@@ -3,7 +3,8 @@
  * absolute, all defaults filled in, all durations in milliseconds. It names secrets and where they come from,
  * never a value.
  */
-import type { JobPlan } from './jobs/job-plan.ts'
+import type { CalendarData } from './jobs/calendar.ts'
+import type { JobPlan, WhenSpec } from './jobs/job-plan.ts'
 
 export type Mode = 'TEST' | 'REAL' | 'DEBUG'
 export type Autonomy = 'AUTO' | 'MANUAL' | 'VIRTUAL'
@@ -49,6 +50,8 @@ export interface LadderSpec {
 export interface HeartbeatSpec {
   readonly timeoutMs: number
   readonly maxDataAgeMs: number | null
+  /** When data may be held to be too old, in the fleet's zone; absent: always. */
+  readonly when?: WhenSpec
   /** A trading state. */
   readonly expectState: string | null
   /** Absent in a plan of a version before: off. */
@@ -178,6 +181,8 @@ export interface Plan {
   readonly jobs?: readonly JobPlan[]
   /** Places of each pool. */
   readonly pools?: Readonly<Record<string, number>>
+  /** Those that a `when` names. */
+  readonly calendars?: Readonly<Record<string, CalendarData>>
   /** Sections that are validated but not active in this version, e.g. `jobs`. */
   readonly inactive: readonly string[]
 }

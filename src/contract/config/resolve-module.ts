@@ -9,6 +9,8 @@ import { combine, digestOf, type EnvFile } from './environment.ts'
 import { nodeAt, type Path } from './located.ts'
 import { argvAt, commandAt } from './resolve-command.ts'
 import { environmentOf, moduleEnvFiles, requireSecrets, requireVariables } from './resolve-environment.ts'
+import type { Calendars } from './resolve-calendars.ts'
+import { resolveHeartbeat } from './resolve-heartbeat.ts'
 import { withPreset } from './resolve-preset.ts'
 import { healthAt, readyAt, silenceAt } from './resolve-probe.ts'
 import { didYouMean } from './problem.ts'
@@ -23,7 +25,12 @@ export interface Resolved {
   readonly virtualenv: string | null
 }
 
-export function resolveModule(scope: Scope, name: string, given: ModuleInput): Resolved {
+export function resolveModule(
+  scope: Scope,
+  name: string,
+  given: ModuleInput,
+  calendars: Calendars,
+): Resolved {
   const at: Path = ['modules', name]
   const pathAt = (key: 'working_dir' | 'virtualenv'): string | null => {
     const written = given[key]
@@ -61,6 +68,7 @@ export function resolveModule(scope: Scope, name: string, given: ModuleInput): R
     dependsOn: dependenciesAt(scope, at, name, input),
     ready: readyAt(scope, [...at, 'ready'], input.ready, workingDir),
     ...watchedBy(scope, at, input, workingDir),
+    heartbeat: resolveHeartbeat(scope, [...at, 'heartbeat'], input, calendars),
     restart: restartAt(scope, [...at, 'restart'], input),
     stop: stopAt(scope, [...at, 'stop'], input.stop, workingDir),
     log: logAt(scope, [...at, 'log'], input.log),
@@ -71,7 +79,7 @@ export function resolveModule(scope: Scope, name: string, given: ModuleInput): R
   return { spec, envFiles, virtualenv }
 }
 
-type Watched = Pick<ModuleSpec, 'health' | 'watchdogMs' | 'heartbeat' | 'silenceMs' | 'recover'>
+type Watched = Pick<ModuleSpec, 'health' | 'watchdogMs' | 'silenceMs' | 'recover'>
 
 function watchedBy(scope: Scope, at: Path, input: ModuleInput, workingDir: string): Watched {
   const { recover: asked, heartbeat } = input
@@ -81,32 +89,11 @@ function watchedBy(scope: Scope, at: Path, input: ModuleInput, workingDir: strin
     const message = '`recover` is asked for, but there is no `recover:`'
     problemAt(scope, [...at, 'health', 'action'], message, 'add `recover: { command: [...] }`')
   }
-  if (heartbeat !== 'off' && heartbeat.ladder.recover !== 'off' && !asked) {
-    const message = '`recover` is asked for, but there is no `recover:`'
-    problemAt(scope, [...at, 'heartbeat', 'ladder', 'recover'], message, 'add `recover: { command: [...] }`')
-  }
   return {
     health,
     watchdogMs: heartbeat === 'off' ? null : heartbeat.timeout,
-    heartbeat: heartbeatOf(heartbeat),
     silenceMs: silenceAt(input.silence),
     recover: asked ? { argv, timeoutMs: asked.timeout } : null,
-  }
-}
-
-function heartbeatOf(input: ModuleInput['heartbeat']): ModuleSpec['heartbeat'] {
-  if (input === 'off') return null
-  const { timeout, max_data_age, expect_state, ladder } = input
-  const after = (rung: number | 'off'): number | null => (rung === 'off' ? null : rung)
-  return {
-    timeoutMs: timeout,
-    maxDataAgeMs: max_data_age ?? null,
-    expectState: expect_state ?? null,
-    ladder: {
-      pauseMs: after(ladder.pause),
-      recoverMs: after(ladder.recover),
-      restartMs: after(ladder.restart),
-    },
   }
 }
 

@@ -14,6 +14,7 @@ import { inDependencyOrder } from './order.ts'
 import { didYouMean, type Report } from './problem.ts'
 import type { LoadRequest } from './request.ts'
 import { argvAt } from './resolve-command.ts'
+import { resolveCalendars, usedCalendars } from './resolve-calendars.ts'
 import { resolveJobs } from './resolve-jobs.ts'
 import { resolveLink } from './resolve-link.ts'
 import { requireVariables } from './resolve-environment.ts'
@@ -48,6 +49,7 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
     report,
     env: given.env,
     uid: given.uid,
+    nowMs: given.nowMs,
     baseEnvironment: kept ?? baseEnvironment(given.env),
     fleetEnvFiles,
     words,
@@ -63,7 +65,8 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
   checkNamespace(scope)
   requireVariables(scope, [], fleet.required_env ?? [], { ...given.env, ...combine(fleetEnvFiles) })
   checkTimezone(scope, fleet.timezone ?? 'UTC')
-  const modules = [...inputs].map(([name, input]) => resolveModule(scope, name, input))
+  const calendars = resolveCalendars(scope, keysOf(tree, 'calendars'))
+  const modules = [...inputs].map(([name, input]) => resolveModule(scope, name, input, calendars))
   const specs = new Map(modules.map(({ spec }) => [spec.name, spec]))
   const ordered = orderModules(scope).flatMap(name => specs.get(name) ?? [])
   const link = resolveLink(scope, fleet.link, root, given.linkArgv)
@@ -86,6 +89,10 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
     },
     groups: groupsOf(scope, fleet),
     link: link.plan,
+    calendars: usedCalendars(
+      calendars,
+      ordered.map(spec => spec.heartbeat?.when),
+    ),
     modules: link.spec === null ? ordered : [link.spec, ...ordered.map(afterLink)],
     inactive: inactiveOf(tree),
   }
