@@ -5,7 +5,7 @@ Run by hand when the calendar's data change, with a virtual environment outside 
     python3 -m venv ENV && ENV/bin/pip install exchange_calendars
     ENV/bin/python scripts/compare-xnys.py NODE
 
-NODE is the pinned Node (22.18 or later). Exit status 1 if a day differs. Only figures are compared; no code is taken.
+NODE is the pinned Node. Exit status 1 if a day differs. Only figures are compared; no code is taken.
 """
 import datetime
 import json

@@ -14,7 +14,8 @@ const own = (keys: string): string =>
   '    heartbeat: { max_data_age: 10s, when: desk }\n'
 /** A module with these hours, on line 5. */
 const hours = (when: string): string =>
-  `modules:\n  vida:\n    command: sleep 1\n    silence: 5m\n    heartbeat: { max_data_age: 10s, when: ${when} }\n`
+  'modules:\n  vida:\n    command: sleep 1\n    silence: 5m\n' +
+  `    heartbeat: { max_data_age: 10s, when: ${when} }\n`
 
 const whenOf = (text: string) => only(hours(text)).heartbeat?.when
 

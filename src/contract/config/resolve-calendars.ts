@@ -4,8 +4,9 @@
  */
 import { type CalendarData, isTradingDay } from '../../core/jobs/calendar.ts'
 import { KNOWN_CALENDARS } from '../../core/jobs/calendars/known-calendars.ts'
-import type { WhenSpec } from '../../core/jobs/job-plan.ts'
+import type { JobPlan } from '../../core/jobs/job-plan.ts'
 import { isDay, minuteText } from '../../core/jobs/local-day.ts'
+import type { ModuleSpec } from '../../core/plan.ts'
 import { isTimeZone } from '../jobs/time-zone.ts'
 import { parseMinute, parseWeekdays } from './day-words.ts'
 import { nodeAt, toPlain } from './located.ts'
@@ -36,8 +37,10 @@ export function resolveCalendars(scope: Scope, names: readonly string[]): Calend
 /** Those that are named, for the plan. */
 export function usedCalendars(
   { found }: Calendars,
-  whens: readonly (WhenSpec | null | undefined)[],
+  modules: readonly Pick<ModuleSpec, 'heartbeat'>[],
+  jobs: readonly Pick<JobPlan, 'when'>[],
 ): Record<string, CalendarData> {
+  const whens = [...modules.map(({ heartbeat }) => heartbeat?.when), ...jobs.map(({ when }) => when)]
   const names = new Set(whens.flatMap(when => when?.calendar ?? []))
   return Object.fromEntries([...found].filter(([name]) => names.has(name)))
 }

@@ -89,10 +89,7 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
     },
     groups: groupsOf(scope, fleet),
     link: link.plan,
-    calendars: usedCalendars(
-      calendars,
-      ordered.map(spec => spec.heartbeat?.when),
-    ),
+    calendars: usedCalendars(calendars, ordered, []),
     modules: link.spec === null ? ordered : [link.spec, ...ordered.map(afterLink)],
     inactive: inactiveOf(tree),
   }

@@ -1,8 +1,8 @@
 /**
- * Whether `when:` allows an instant, and why not: pure. Days and hours of a calendar are of its zone; `active`
- * is of the zone of who asks; `exclude` is of the calendar's zone where there is one. Promises: the answer
- * changes only at an edge (midnight, an opening, a closing, an end of the waking time), so that the walks
- * over edges miss none. What the calendar's data do not reach is refused, and said to be unknown.
+ * Whether `when:` allows an instant, and why not: pure. Days and hours of a calendar are of its zone;
+ * `active` is of the zone of who asks; `exclude` is of the calendar's zone where there is one. Promises: the
+ * answer changes only at an edge (midnight, an opening, a closing, an end of the waking time), so that the
+ * walks over edges miss none. What the calendar's data do not reach is refused, and said to be unknown.
  */
 import type { TimeZone } from '../cron-instants.ts'
 import { type Calendar, closeMinuteOf, isTradingDay, sessionAt, sessionOf } from './calendar.ts'
