@@ -113,7 +113,9 @@ export function judgeHeartbeat(
   const why = judged
     ? (wrongState(spec, watch, given.paused) ?? oldData(spec, watch, given.feedsDueMs))
     : null
-  return why === null ? verdict('healthy', 'its heartbeats go on') : verdict('stale', why)
+  if (why !== null) return verdict('stale', why)
+  const hours = given.feedsDueMs > 0 ? '' : ', and no data are due now'
+  return verdict('healthy', `its heartbeats go on${hours}`)
 }
 
 /** When silence would make it unhealthy, monotonic; null: never. */

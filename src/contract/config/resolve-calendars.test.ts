@@ -104,6 +104,7 @@ const REFUSED: [what: string, yaml: string, said: RegExp][] = [
     /^2:3 MARK has a calendar `XNYS`/,
   ],
   ['a base that is none', own('base: XNIS'), /^2:17 MARK has no calendar `XNIS` \| did you mean `XNYS`/],
+  ['a key of a calendar that is none', own('base: XNYS, opens: "09:00"'), /^2:23 `opens` is not a key/],
   [
     'no hours',
     own('timezone: UTC, weekdays: Mon-Fri, close: "16:00"'),

@@ -62,7 +62,7 @@ test('a module is not told to be stale before its market has been open for max_d
     voices.heard('R1', 7, { type: 'heartbeat', seq, state: 'trading', feeds })
     clock.advance(1000)
   }
-  assert.deepEqual(told, ['healthy: its heartbeats go on'])
+  assert.deepEqual(told, ['healthy: its heartbeats go on, and no data are due now'])
   voices.heard('R1', 7, { type: 'heartbeat', seq: 17, state: 'trading', feeds })
   assert.deepEqual(told.slice(1), ['stale: no data of ES for 65011 s'])
   voices.close()
