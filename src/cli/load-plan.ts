@@ -44,6 +44,7 @@ export async function loadPlan(context: CliContext, options: LoadOptions = {}): 
     files: configFiles(context.uid),
     env: context.env,
     uid: context.uid,
+    nowMs: Date.now(),
     flags: options.flags ?? {},
     previous,
     refreshEnv: options.refreshEnv === true,

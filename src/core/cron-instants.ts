@@ -103,6 +103,11 @@ function plan(spot: Spot, wallMs: number, dst: Dst): Planned | null {
   return { atMs, note: `skipped hour: runs at ${shown}` }
 }
 
+/** The (first) instant of a wall time; of one that a clock change skips, the instant of that change. */
+export function wallInstant(zone: TimeZone, wallMs: number): number {
+  return locate(zone, wallMs).ms
+}
+
 function locate(zone: TimeZone, wallMs: number): Spot {
   let before = zone.stretchAt(wallMs - AHEAD_MS)
   for (let here = before; ; before = here, here = zone.stretchAt(here.untilMs)) {

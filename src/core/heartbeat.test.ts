@@ -11,11 +11,13 @@ import {
   silentAtMs,
   watcherWasAway,
 } from './heartbeat.ts'
+import { XNYS } from './jobs/calendars/xnys.ts'
+import { allowedForMs } from './jobs/when.ts'
 import type { HeartbeatSpec } from './plan.ts'
 
 const SPEC: HeartbeatSpec = { timeoutMs: 15_000, maxDataAgeMs: 60_000, expectState: 'trading' }
 const PLAIN: HeartbeatSpec = { timeoutMs: 15_000, maxDataAgeMs: null, expectState: null }
-const FREE = { halted: false, paused: false, connected: true }
+const FREE = { halted: false, paused: false, connected: true, feedsDueMs: Number.POSITIVE_INFINITY }
 const WALL = 1_732_300_000_000
 const at = (monoMs: number) => ({ monoMs, wallMs: WALL + monoMs })
 const beat = (state: string | null, ageMs: number | null | undefined = 0) => ({
@@ -140,4 +142,34 @@ test('while people halt it old data is not held against it; MARK pausing it excu
   assert.equal(of('paused', 99_000, { paused: true }), 'stale')
   assert.equal(of('stopped', 0, { paused: true }), 'stale')
   assert.equal(of('paused', 0, {}), 'stale')
+})
+
+test('a feed of New York that is silent over the night is stale only max_data_age after the opening', () => {
+  const zone = { stretchAt: () => ({ fromMs: -Infinity, untilMs: Infinity, offsetMs: -4 * 3_600_000 }) }
+  const when = { calendar: 'XNYS', session: 'open', exclude: [], active: null } as const
+  const spec: HeartbeatSpec = { timeoutMs: 15_000, maxDataAgeMs: 10_000, expectState: null, when }
+  const lastTickMs = Date.parse('2026-07-02T19:59:59Z')
+  const close = Date.parse('2026-07-02T20:00:00Z')
+  const open = Date.parse('2026-07-06T13:30:00Z')
+  /** A heartbeat at this instant, with a feed that ticked last at the end of Thursday. */
+  const healthAt = (wallMs: number): string => {
+    const watch = heardBeat(NEVER_HEARD, { state: null, feeds: [{ name: 'ES', lastTickMs }] }, true, {
+      monoMs: 0,
+      wallMs,
+    })
+    const feedsDueMs = allowedForMs(when, { data: XNYS, zone }, zone, wallMs, 10_001)
+    return judgeHeartbeat(spec, watch, { ...FREE, feedsDueMs }, 0).health
+  }
+  for (const wallMs of [close, close + 60_000, close + 86_400_000, open - 1, open, open + 10_000])
+    assert.equal(healthAt(wallMs), 'healthy', new Date(wallMs).toISOString())
+  assert.equal(healthAt(open + 10_001), 'stale')
+  assert.equal(healthAt(Date.parse('2026-07-06T19:59:59Z')), 'stale')
+  assert.equal(healthAt(Date.parse('2026-07-06T20:00:00Z')), 'healthy')
+})
+
+test('hours bound the data alone: a wrong state and silence are held against it at any time', () => {
+  const night = { ...FREE, feedsDueMs: 0 }
+  assert.equal(judgeHeartbeat(SPEC, heard('trading', 1e6), night, 0).health, 'healthy')
+  assert.equal(judgeHeartbeat(SPEC, heard('stopped', 0), night, 0).health, 'stale')
+  assert.equal(judgeHeartbeat(SPEC, heard('trading', 0), night, 15_000).health, 'unhealthy')
 })

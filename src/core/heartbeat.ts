@@ -1,7 +1,8 @@
 /**
  * What a module's own heartbeats say of its health: pure. Silence beyond the timeout, once it was heard, is
  * unhealthy; a feed that is too old, or another trading state than the one expected, is stale. Promises: who
- * was never heard is unknown, not unhealthy; a state that MARK itself asked for is never held against it.
+ * was never heard is unknown, not unhealthy; a state that MARK itself asked for is never held against it; no
+ * feed is older than the hours in which it has to tick.
  */
 import type { HeartbeatSpec } from './plan.ts'
 import type { Instant } from './time.ts'
@@ -38,6 +39,13 @@ export const NEVER_HEARD: HeartbeatWatch = {
   firstBeatMs: null,
   beatMs: null,
   oldest: null,
+}
+
+export interface HeartbeatContext {
+  readonly halted: boolean
+  readonly paused: boolean
+  readonly connected: boolean
+  readonly feedsDueMs: number
 }
 
 /** They come at least this often: what a watcher that was away itself waits before it judges. */
@@ -81,12 +89,13 @@ export function watcherWasAway(watch: HeartbeatWatch, spec: HeartbeatSpec, nowMs
 /**
  * `spec` null: heartbeats are off, and say nothing of health. `halted`: it is to pause or halt, so nothing
  * but silence is held against it. `paused`: MARK paused it for being stale: only the state `paused` is not
- * held against it. `connected`: only for the reason; silence counts either way.
+ * held against it. `connected`: only for the reason; silence counts either way. `feedsDueMs`: for how long,
+ * when the last heartbeat came, data had been due without a break (its market open); Infinity: always.
  */
 export function judgeHeartbeat(
   spec: HeartbeatSpec | null,
   watch: HeartbeatWatch,
-  given: { readonly halted: boolean; readonly paused: boolean; readonly connected: boolean },
+  given: HeartbeatContext,
   nowMs: number,
 ): HeartbeatVerdict {
   const { state: tradingState, oldest, beatMs } = watch
@@ -101,8 +110,12 @@ export function judgeHeartbeat(
     return verdict('unhealthy', `no heartbeat for ${seconds(spec.timeoutMs)}${why}`)
   }
   const judged = beatMs !== null && !given.halted
-  const why = judged ? (wrongState(spec, watch, given.paused) ?? oldData(spec, watch)) : null
-  return why === null ? verdict('healthy', 'its heartbeats go on') : verdict('stale', why)
+  const why = judged
+    ? (wrongState(spec, watch, given.paused) ?? oldData(spec, watch, given.feedsDueMs))
+    : null
+  if (why !== null) return verdict('stale', why)
+  const hours = given.feedsDueMs > 0 ? '' : ', and no data are due now'
+  return verdict('healthy', `its heartbeats go on${hours}`)
 }
 
 /** When silence would make it unhealthy, monotonic; null: never. */
@@ -117,15 +130,16 @@ function wrongState({ expectState }: HeartbeatSpec, watch: HeartbeatWatch, pause
   return ON_THE_WAY.has(watch.state) ? null : `it says ${watch.state}, ${expectState} is expected`
 }
 
-function oldData({ maxDataAgeMs }: HeartbeatSpec, watch: HeartbeatWatch): string | null {
-  if (maxDataAgeMs === null || watch.state === 'starting') return null
+function oldData({ maxDataAgeMs }: HeartbeatSpec, watch: HeartbeatWatch, dueMs: number): string | null {
+  if (maxDataAgeMs === null || watch.state === 'starting' || dueMs <= maxDataAgeMs) return null
   if (watch.oldest === null) {
     const told = (watch.beatMs ?? 0) - (watch.firstBeatMs ?? 0)
     return told > maxDataAgeMs ? 'its heartbeats name no feed' : null
   }
   const { name, ageMs, ticked } = watch.oldest
   if (ageMs <= maxDataAgeMs) return null
-  return ticked ? `no data of ${name} for ${seconds(ageMs)}` : `${name} never had any data`
+  if (!ticked) return `${name} never had any data`
+  return `no data of ${name} for ${seconds(ageMs)}`
 }
 
 function seconds(ms: number): string {

@@ -6,7 +6,7 @@ import { attemptOf, DAEMON, moduleName } from './child-name.ts'
 import { type Child, newChild, type Run, type StartReason } from './child.ts'
 import { type LastExit, UNKNOWN_EXIT } from './exit.ts'
 import { JobBook } from './jobs/job-book.ts'
-import type { ModuleSpec, Plan } from './plan.ts'
+import { type ModuleSpec, type Plan, startedSpecs } from './plan.ts'
 import { formatUtc, type Instant } from './time.ts'
 
 /** A child without its spec: that comes from the plan, or from `extras` for a module no longer in it. */
@@ -70,10 +70,8 @@ export function remember(child: Child): ChildMemory {
 /** The records that the live runs among the children should have, those about to be started included. */
 export function recordsOf(document: ChildrenDocument | null, plan: Plan | null): RunRecord[] {
   if (document === null) return []
-  const started = (plan?.jobs ?? []).map(job => job.start)
-  const specs = new Map(
-    [...(plan?.modules ?? []), ...started, ...document.extras].map(spec => [spec.name, spec]),
-  )
+  const known = [...(plan ? startedSpecs(plan) : []), ...document.extras]
+  const specs = new Map(known.map(spec => [spec.name, spec]))
   return Object.entries(document.children).flatMap(([name, { run }]) => {
     const spec = specs.get(moduleName(name))
     if (!run || run.exit || (spec === undefined && name !== DAEMON)) return []

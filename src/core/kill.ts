@@ -4,7 +4,7 @@
  */
 import type { Child } from './child.ts'
 import { MarkError } from './errors.ts'
-import type { Plan } from './plan.ts'
+import { type Plan, startedSpecs } from './plan.ts'
 import type { KillView } from './view.ts'
 
 /** The first kill that covers a module, or null. An account covers the modules that hold its lock. */
@@ -38,7 +38,7 @@ export function parseScope(typed: string, plan: Plan | null): string {
   const [kind, name] = splitScope(typed)
   const scope = ['module', 'group', 'account'].includes(kind) && name !== '' ? typed : `module:${typed}`
   if (!plan) return scope
-  const known = plan.modules.some(spec => covers(scope, spec.name, plan))
+  const known = startedSpecs(plan).some(spec => covers(scope, spec.name, plan))
   if (!known)
     throw new MarkError(
       'MARK_NO_SUCH_MODULE',

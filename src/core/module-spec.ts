@@ -2,6 +2,8 @@
  * What mark.yaml asks of one module, or of one attempt of a job, fully resolved: all defaults filled in, all
  * durations in milliseconds. It names secrets, never a value.
  */
+import type { WhenSpec } from './jobs/when-spec.ts'
+
 export type Kind = 'service' | 'task'
 export type Condition = 'started' | 'ready' | 'completed'
 
@@ -43,6 +45,8 @@ export interface LadderSpec {
 export interface HeartbeatSpec {
   readonly timeoutMs: number
   readonly maxDataAgeMs: number | null
+  /** When data may be held to be too old, in the fleet's zone; absent: always. */
+  readonly when?: WhenSpec
   /** A trading state. */
   readonly expectState: string | null
   /** Absent in a plan of a version before: off. */

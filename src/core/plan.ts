@@ -3,6 +3,7 @@
  * absolute, all defaults filled in, all durations in milliseconds. It names secrets and where they come from,
  * never a value.
  */
+import type { CalendarData } from './jobs/calendar.ts'
 import type { JobPlan } from './jobs/job-plan.ts'
 import type { ModuleSpec } from './module-spec.ts'
 
@@ -73,10 +74,17 @@ export interface Plan {
   readonly modules: readonly ModuleSpec[]
   /** Upstream first. A plan of an earlier version has none. */
   readonly jobs?: readonly JobPlan[]
+  /** Those that some `when:` names, by name. */
+  readonly calendars?: Readonly<Record<string, CalendarData>>
   /** Places of each pool. */
   readonly pools?: Readonly<Record<string, number>>
   /** Sections that are validated but not active in this version, e.g. `panel`. */
   readonly inactive: readonly string[]
+}
+
+/** Of all programs that the plan may start. */
+export function startedSpecs(plan: Plan): readonly ModuleSpec[] {
+  return [...plan.modules, ...(plan.jobs ?? []).map(job => job.start)]
 }
 
 export function realMoney(plan: Pick<Plan, 'mode' | 'autonomy'>): boolean {

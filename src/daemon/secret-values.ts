@@ -4,7 +4,7 @@
  * looks like a secret in env files and `environment:`; and the passwords of the link. Runs no program: values
  * of `exec` sources are not among them. Never throws; a source that cannot be read now is left out.
  */
-import type { ModuleSpec, Plan } from '../core/plan.ts'
+import { type Plan, startedSpecs } from '../core/plan.ts'
 import { readEnvFile, readSecretsEnv, resolveSecret, type Variables } from '../host/environment.ts'
 import { passwordOf, readKey } from '../host/link-access.ts'
 import type { StateDir } from '../host/state-dir.ts'
@@ -23,8 +23,9 @@ export function knownSecrets(plan: Plan, state: StateDir, credentialsDir: string
     const value = orNull(() => resolveSecret(name, { ...source, modes: null }, context))
     if (value !== null) values.push(value)
   }
-  const paths = new Set([...plan.fleetEnvFiles, ...plan.modules.flatMap((spec: ModuleSpec) => spec.envFiles)])
-  const given: Readonly<Variables>[] = plan.modules.map(spec => spec.environment)
+  const specs = startedSpecs(plan)
+  const paths = new Set([...plan.fleetEnvFiles, ...specs.flatMap(spec => spec.envFiles)])
+  const given: Readonly<Variables>[] = specs.map(spec => spec.environment)
   for (const path of paths) given.push(orNull(() => readEnvFile(path)) ?? {})
   for (const variables of given) values.push(...secretsAmong(variables, plan))
   const key = orNull(() => readKey(state.linkKey))

@@ -18,7 +18,7 @@ import {
   type RunRecord,
   unspawned,
 } from '../core/keeper-state.ts'
-import type { ModuleSpec } from '../core/plan.ts'
+import { type ModuleSpec, startedSpecs } from '../core/plan.ts'
 import { Engine } from './engine.ts'
 import { loseAttempts } from './jobs.ts'
 import { saveRun } from './start-run.ts'
@@ -88,9 +88,8 @@ function restoreChildren(
   rebooted: boolean,
   daemonSpec: ModuleSpec,
 ): void {
-  const { modules = [], jobs = [] } = engine.plan ?? {}
-  const declared = [...modules, ...(memory?.extras ?? []), daemonSpec]
-  const specs = [...jobs.map(job => job.start), ...declared]
+  const declared = [...(engine.plan?.modules ?? []), ...(memory?.extras ?? []), daemonSpec]
+  const specs = [...(engine.plan ? startedSpecs(engine.plan) : []), ...declared]
   const byName = new Map(specs.map(spec => [spec.name, spec]))
   const now = engine.world.now()
   const names = new Set([...declared.map(spec => spec.name), ...Object.keys(memory?.children ?? {})])

@@ -27,6 +27,7 @@ export async function runCheck(context: CliContext, options: CheckOptions): Prom
       files: configFiles(context.uid),
       env: context.env,
       uid: context.uid,
+      nowMs: Date.now(),
       flags: {},
       previous: previousPlan(context),
       refreshEnv: false,

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MarkError } from '../../core/errors.ts'
 import { neverUp } from '../../core/keeper-state.ts'
-import type { Plan } from '../../core/plan.ts'
+import { type Plan, startedSpecs } from '../../core/plan.ts'
 import { systemdUnit, unitName } from '../../core/systemd-unit.ts'
 import { writeAtomic, writeChecked } from '../../host/atomic-file.ts'
 import { readSecretsEnv, writeSecretsEnv } from '../../host/environment.ts'
@@ -132,7 +132,7 @@ function unitOf(context: CliContext, plan: Plan, scope: UnitScope, subgroup: boo
 /** Every module waiting for the one before it, each with its hooks: nothing takes longer. */
 function stopMs(plan: Plan): number {
   const HOOK_MS = 30_000
-  return plan.modules.reduce((sum, { stop }) => {
+  return startedSpecs(plan).reduce((sum, { stop }) => {
     const hooks = (stop.before === null ? 0 : HOOK_MS) + (stop.verify === null ? 0 : HOOK_MS)
     return sum + stop.graceMs + hooks
   }, 0)

@@ -26,6 +26,7 @@ export function request(
     files: fakeFiles({ ...PROGRAMS, ...extra, '/srv/sipa/mark.yaml': yaml }),
     env: ENV,
     uid: 0,
+    nowMs: Date.UTC(2026, 0),
     flags: {},
     previous: null,
     refreshEnv: false,

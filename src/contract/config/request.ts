@@ -12,6 +12,8 @@ export interface LoadRequest {
   readonly env: Variables
   /** Who will run the fleet. */
   readonly uid: number
+  /** Unix milliseconds: whether the data of a calendar end soon. */
+  readonly nowMs: number
   readonly flags: {
     readonly mode?: string | undefined
     readonly autonomy?: string | undefined

@@ -7,6 +7,8 @@ import type { ReadCronLine } from '../jobs/cron-line.ts'
 import { checkKeys } from './check-job-keys.ts'
 import { checkParams } from './check-job-params.ts'
 import { checkTexts } from './check-job-texts.ts'
+import type { Calendars } from './resolve-calendars.ts'
+import { resolveWhen } from './resolve-when.ts'
 import { nodeAt, toPlain } from './located.ts'
 import { afterOf, upstreamFirst } from './resolve-after.ts'
 import { finishByAt } from './resolve-finish-by.ts'
@@ -28,6 +30,7 @@ interface Given {
   readonly names: readonly string[]
   readonly pools: readonly string[]
   readonly timezone: string
+  readonly calendars: Calendars
   /** null where there are no jobs. */
   readonly readCronLine: ReadCronLine | null
 }
@@ -59,7 +62,7 @@ function resolveJob(
   scope: Scope,
   input: JobInput,
   { at, spec }: Resolved,
-  { timezone, readCronLine, pools }: Given,
+  { timezone, readCronLine, pools, calendars }: Given,
 ): JobPlan | null {
   checkParams(scope, at, input)
   const retry = retryAt(scope, [...at, 'retry'], input.retry)
@@ -72,8 +75,7 @@ function resolveJob(
     retry,
     jitterMs: input.jitter,
     pool: poolAt(scope, [...at, 'pool'], input.pool, pools),
-    // Filled in by resolve-when.ts.
-    when: null,
+    when: resolveWhen(scope, [...at, 'when'], input.when, calendars),
     after: afterOf(input),
     finishBy: finishByAt(scope, [...at, 'finish_by'], input.finish_by, input.timezone ?? timezone),
     params: input.params,

@@ -8,13 +8,20 @@ import { type DEFAULT_BUDGET, fastestFailuresMs, parseBudget, reachable, stretch
 import { nodeAt, type Path } from './located.ts'
 import { didYouMean } from './problem.ts'
 import { argvAt } from './resolve-command.ts'
+import type { Calendars } from './resolve-calendars.ts'
+import { resolveHeartbeat } from './resolve-heartbeat.ts'
 import { withPreset } from './resolve-preset.ts'
 import { healthAt, readyAt, silenceAt } from './resolve-probe.ts'
 import { processAt, type Resolved, surroundingsOf } from './resolve-process.ts'
 import type { ModuleInput } from './schema-module.ts'
 import { problemAt, problemAtKey, type Scope } from './scope.ts'
 
-export function resolveModule(scope: Scope, name: string, given: ModuleInput): Resolved {
+export function resolveModule(
+  scope: Scope,
+  name: string,
+  given: ModuleInput,
+  calendars: Calendars,
+): Resolved {
   const at: Path = ['modules', name]
   const around = surroundingsOf(scope, at, given)
   const { workingDir, envFiles, virtualenv } = around
@@ -27,6 +34,7 @@ export function resolveModule(scope: Scope, name: string, given: ModuleInput): R
     dependsOn: dependenciesAt(scope, at, name, input),
     ready: readyAt(scope, [...at, 'ready'], input.ready, workingDir),
     ...watchedBy(scope, at, input, workingDir),
+    heartbeat: resolveHeartbeat(scope, [...at, 'heartbeat'], input, calendars),
     restart: restartAt(scope, [...at, 'restart'], input),
     lock: input.lock ?? null,
     backend: input.backend,
@@ -35,7 +43,7 @@ export function resolveModule(scope: Scope, name: string, given: ModuleInput): R
   return { at, spec, envFiles, virtualenv }
 }
 
-type Watched = Pick<ModuleSpec, 'health' | 'watchdogMs' | 'heartbeat' | 'silenceMs' | 'recover'>
+type Watched = Pick<ModuleSpec, 'health' | 'watchdogMs' | 'silenceMs' | 'recover'>
 
 function watchedBy(scope: Scope, at: Path, input: ModuleInput, workingDir: string): Watched {
   const { recover: asked, heartbeat } = input
@@ -45,32 +53,11 @@ function watchedBy(scope: Scope, at: Path, input: ModuleInput, workingDir: strin
     const message = '`recover` is asked for, but there is no `recover:`'
     problemAt(scope, [...at, 'health', 'action'], message, 'add `recover: { command: [...] }`')
   }
-  if (heartbeat !== 'off' && heartbeat.ladder.recover !== 'off' && !asked) {
-    const message = '`recover` is asked for, but there is no `recover:`'
-    problemAt(scope, [...at, 'heartbeat', 'ladder', 'recover'], message, 'add `recover: { command: [...] }`')
-  }
   return {
     health,
     watchdogMs: heartbeat === 'off' ? null : heartbeat.timeout,
-    heartbeat: heartbeatOf(heartbeat),
     silenceMs: silenceAt(input.silence),
     recover: asked ? { argv, timeoutMs: asked.timeout } : null,
-  }
-}
-
-function heartbeatOf(input: ModuleInput['heartbeat']): ModuleSpec['heartbeat'] {
-  if (input === 'off') return null
-  const { timeout, max_data_age, expect_state, ladder } = input
-  const after = (rung: number | 'off'): number | null => (rung === 'off' ? null : rung)
-  return {
-    timeoutMs: timeout,
-    maxDataAgeMs: max_data_age ?? null,
-    expectState: expect_state ?? null,
-    ladder: {
-      pauseMs: after(ladder.pause),
-      recoverMs: after(ladder.recover),
-      restartMs: after(ladder.restart),
-    },
   }
 }
 

@@ -13,6 +13,7 @@ import { inDependencyOrder } from './order.ts'
 import { didYouMean, type Report } from './problem.ts'
 import type { LoadRequest } from './request.ts'
 import { argvAt } from './resolve-command.ts'
+import { resolveCalendars, usedCalendars } from './resolve-calendars.ts'
 import { resolveJobs } from './resolve-jobs.ts'
 import { resolveLink } from './resolve-link.ts'
 import { requireVariables } from './resolve-environment.ts'
@@ -49,7 +50,8 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
   checkNamespace(scope)
   requireVariables(scope, [], fleet.required_env ?? [], { ...given.env, ...combine(fleetEnvFiles) })
   checkTimezone(scope, fleet.timezone ?? 'UTC')
-  const modules = [...inputs].map(([name, input]) => resolveModule(scope, name, input))
+  const calendars = resolveCalendars(scope, keysOf(tree, 'calendars'))
+  const modules = [...inputs].map(([name, input]) => resolveModule(scope, name, input, calendars))
   const specs = new Map(modules.map(({ spec }) => [spec.name, spec]))
   const ordered = orderModules(scope).flatMap(name => specs.get(name) ?? [])
   const link = resolveLink(scope, fleet.link, root, given.linkArgv)
@@ -57,7 +59,7 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
   const timezone = fleet.timezone ?? 'UTC'
   const { readCronLine } = given
   const names = { names: keysOf(tree, 'jobs'), pools: keysOf(tree, 'pools') }
-  const { jobs, starts } = resolveJobs(scope, { ...names, timezone, readCronLine })
+  const { jobs, starts } = resolveJobs(scope, { ...names, timezone, readCronLine, calendars })
   const plan: Plan = {
     version: 1,
     fleet: fleetName(scope, fleet, root),
@@ -76,6 +78,7 @@ export function resolveFleet(tree: MapNode, given: LoadRequest, report: Report):
     },
     groups: groupsOf(scope, fleet),
     link: link.plan,
+    calendars: usedCalendars(calendars, ordered, jobs),
     modules: link.spec === null ? ordered : [link.spec, ...ordered.map(afterLink)],
     jobs,
     pools,
@@ -99,6 +102,7 @@ function scopeOf(
     report,
     env: given.env,
     uid: given.uid,
+    nowMs: given.nowMs,
     baseEnvironment: kept ?? baseEnvironment(given.env),
     fleetEnvFiles,
     words,

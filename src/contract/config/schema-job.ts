@@ -1,9 +1,10 @@
 /**
- * Shape and defaults of jobs, pools and calendars (SPEC 8). What needs more than one value to judge is judged
+ * Shape and defaults of jobs, pools (SPEC 8). What needs more than one value to judge is judged
  * in resolve-jobs.ts.
  */
 import { z } from 'zod'
 import * as part from './schema-parts.ts'
+import { when } from './schema-calendar.ts'
 import { processShape, writtenEnvironment } from './schema-module.ts'
 
 const upstream = z.strictObject({
@@ -12,16 +13,6 @@ const upstream = z.strictObject({
     .default('success')
     .describe('Which outcome of the earlier job starts this one.'),
   delay: part.duration.prefault('0s').describe('Wait after the earlier job ended.'),
-})
-
-const when = z.strictObject({
-  calendar: part.text.optional().describe('Calendar whose days count, e.g. 24x7 or XNYS.'),
-  session: part.text.optional().describe('Part of the trading day, e.g. open.'),
-  exclude: part
-    .expecting(z.array(z.string()), 'a list of dates')
-    .default([])
-    .describe('Days that never count.'),
-  active: part.text.optional().describe('Waking time, e.g. "08:00-22:00 Mon-Fri".'),
 })
 
 const exitCode = part.expecting(z.int().min(1).max(255), 'an exit code from 1 to 255')
@@ -97,10 +88,7 @@ const jobShape = {
   retry: retry.prefault({}).describe('Further attempts after a failure.'),
   jitter: part.duration.prefault('0s').describe('Starts up to this much later, by chance.'),
   pool: part.text.optional().describe('Runs only while this pool has a free place.'),
-  when: part
-    .expecting(z.union([part.text, when]), 'a map such as { calendar: 24x7 }')
-    .optional()
-    .describe('Days and hours on which it may run.'),
+  when: when.optional().describe('Days and hours on which it may run.'),
   params: z.record(part.variableName, z.string()).prefault({}).describe('Parameters, and their defaults.'),
   outputs: part.variableNames
     .default([])
@@ -114,9 +102,3 @@ export type JobInput = z.infer<typeof jobSchema>
 export const pools = part
   .expecting(z.record(part.text, part.positiveCount), 'a map such as { exchange: 2 }')
   .describe('How many jobs of a pool may run at once.')
-export const calendars = part
-  .expecting(
-    z.record(part.text, z.union([z.string(), z.record(z.string(), z.unknown())])),
-    'a map of calendars',
-  )
-  .describe('Own trading calendars, or paths to them.')

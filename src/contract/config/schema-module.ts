@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { TRADING_STATES } from '../module.ts'
 import { PRESETS } from './presets.ts'
+import { when } from './schema-calendar.ts'
 import * as part from './schema-parts.ts'
 
 const condition = part.choice(['started', 'ready', 'completed'])
@@ -87,6 +88,9 @@ const heartbeat = part
         max_data_age: part.positiveDuration
           .optional()
           .describe('Data older than this in its heartbeat is stale.'),
+        when: when
+          .optional()
+          .describe('Days and hours in which max_data_age counts, e.g. XNYS. Default: always.'),
         expect_state: part
           .choice(TRADING_STATES)
           .optional()

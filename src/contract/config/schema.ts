@@ -3,7 +3,8 @@
  * for editors. Every key is described; unknown keys are errors.
  */
 import { z } from 'zod'
-import { calendars, jobSchema, pools, writtenJobSchema } from './schema-job.ts'
+import { calendars } from './schema-calendar.ts'
+import { jobSchema, pools, writtenJobSchema } from './schema-job.ts'
 import { linkSchema } from './schema-link.ts'
 import { defaultsSchema, moduleSchema, writtenModuleSchema } from './schema-module.ts'
 import * as part from './schema-parts.ts'
@@ -125,7 +126,7 @@ export const fleetSchema = z.strictObject(fleetShape)
 export type FleetInput = z.infer<typeof fleetSchema>
 
 /** Sections whose shape is checked though nothing acts on them yet. */
-export const INACTIVE_SECTIONS = ['calendars', 'safety', 'notify', 'panel'] as const
+export const INACTIVE_SECTIONS = ['safety', 'notify', 'panel'] as const
 
 /** What only the first file may say; an included file adds to the maps below. */
 export const INCLUDABLE = [

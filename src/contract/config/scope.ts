@@ -16,6 +16,8 @@ export interface Scope {
   /** The caller's environment. */
   readonly env: Variables
   readonly uid: number
+  /** Unix milliseconds. */
+  readonly nowMs: number
   readonly baseEnvironment: Readonly<Record<string, string>>
   readonly fleetEnvFiles: readonly EnvFile[]
   readonly words: Words

@@ -4,6 +4,7 @@
  */
 import type { ModuleSpec } from '../module-spec.ts'
 import type { JobSpec } from '../schedule.ts'
+import type { WhenSpec } from './when-spec.ts'
 
 export type Overlap = 'skip' | 'queue' | 'cancel_previous' | 'kill_previous' | 'allow'
 
@@ -32,26 +33,6 @@ export interface Upstream {
 export interface AfterSpec {
   readonly join: 'all' | 'any' | 'none_failed'
   readonly upstream: readonly Upstream[]
-}
-
-/** Days and hours in which runs are allowed; a part that is null says nothing. */
-export interface WhenSpec {
-  /** Name of a calendar that MARK knows: `24x7`, `XNYS`, or one of `calendars:`. */
-  readonly calendar: string | null
-  /** Part of the calendar's day: `open` is the session. */
-  readonly session: 'open' | 'closed' | null
-  /** Local days `YYYY-MM-DD` that never count. */
-  readonly exclude: readonly string[]
-  readonly active: ActiveHours | null
-}
-
-/** Waking time, in the job's zone. `untilMinute` <= `fromMinute`: over midnight, of the day it began on. */
-export interface ActiveHours {
-  /** Minutes of the day, 0 to 1440. */
-  readonly fromMinute: number
-  readonly untilMinute: number
-  /** 0 is Sunday. */
-  readonly weekdays: readonly number[]
 }
 
 /** A time of day by which it must be done. */

@@ -4,6 +4,8 @@
  */
 import { coveringKill, killHold } from '../../core/kill.ts'
 import { readOutputs } from '../../core/jobs/job-outputs.ts'
+import { allowedAt } from '../../core/jobs/when.ts'
+import { timeZone } from '../../contract/jobs/time-zone.ts'
 import type { JobPlan } from '../../core/jobs/job-plan.ts'
 import type { JobAttempt } from '../../core/jobs/job-row.ts'
 import type { Plan } from '../../core/plan.ts'
@@ -41,7 +43,7 @@ export class JobSide {
     this.#scheduler = new JobScheduler({
       ...given,
       killed: job => this.#killed(job),
-      closed: () => null,
+      closed: (job, ms) => this.#closed(job, ms),
       changed: () => {},
       outputsOf: (job, attempt) => this.#outputsOf(job, attempt),
     })
@@ -88,6 +90,15 @@ export class JobSide {
 
   down(): void {
     this.#scheduler.down()
+  }
+
+  #closed(job: JobPlan, ms: number): string | null {
+    const clockwork = this.#scheduler.clockworkOf(job)
+    if (job.when === null || clockwork === null) return null
+    const data = this.#plan?.calendars?.[job.when.calendar ?? '']
+    const calendar = data ? { data, zone: timeZone(data.timezone) } : null
+    const answer = allowedAt(job.when, calendar, clockwork.zone, ms)
+    return answer.allowed ? null : answer.reason
   }
 
   #killed(job: string): string | null {

@@ -18,6 +18,7 @@ import {
 } from '../../core/stale-ladder.ts'
 import type { Clock } from '../../host/clock.ts'
 import type { SaidRecord } from '../../contract/api.ts'
+import { feedHours, type FeedsDue } from './feed-hours.ts'
 import { saidRecord } from './said-record.ts'
 import { type LastWords, listen, newVoice, type Voice } from './voice.ts'
 
@@ -64,6 +65,7 @@ export class Voices {
   readonly #voices = new Map<string, Kept>()
   readonly #halted = new Set<string>()
   #specs = new Map<string, ModuleSpec>()
+  #feedsDue: FeedsDue = () => Number.POSITIVE_INFINITY
   #linkUp = false
   #timer: NodeJS.Timeout | null = null
   #dueMs = Number.POSITIVE_INFINITY
@@ -74,6 +76,7 @@ export class Voices {
 
   setPlan(plan: Plan): void {
     this.#specs = new Map(plan.modules.map(spec => [spec.name, spec]))
+    this.#feedsDue = feedHours(plan)
     for (const voice of [...this.#voices.values()]) {
       if (this.#specs.has(voice.module)) this.#judge(voice)
       else this.#voices.delete(voice.runId)
@@ -204,8 +207,15 @@ export class Voices {
 
   #verdict(voice: Kept): HeartbeatVerdict {
     const paused = voice.ladder.taken.includes('pause')
-    const given = { halted: this.#halted.has(voice.module), paused, connected: voice.connections > 0 }
-    return judgeHeartbeat(this.#specOf(voice), voice.watch, given, this.#deps.clock.now().monoMs)
+    const spec = this.#specOf(voice)
+    const now = this.#deps.clock.now()
+    const given = {
+      halted: this.#halted.has(voice.module),
+      paused,
+      connected: voice.connections > 0,
+      feedsDueMs: this.#feedsDue(spec, now.wallMs - (now.monoMs - (voice.watch.beatMs ?? now.monoMs))),
+    }
+    return judgeHeartbeat(spec, voice.watch, given, now.monoMs)
   }
 
   #judge(voice: Kept): void {
