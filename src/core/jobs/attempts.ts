@@ -8,7 +8,7 @@ import type { JobPlan } from './job-plan.ts'
 import type { JobAttempt, JobRow, StopCause } from './job-row.ts'
 import { endOp } from './scheduling.ts'
 
-/** After its last attempt: it ends, or is tried again. `outputs` of a success are added by who can read them. */
+/** After its last attempt: it ends, or is tried again. Who can read them adds the outputs of a success. */
 export function judgeAttempt(job: JobPlan, row: JobRow, attempt: JobAttempt, nowMs: number): JobOp {
   const { exit, stop, reason } = attempt
   if (stop?.cause === 'run_timeout') return endOp(row, 'timed_out', stop.why)

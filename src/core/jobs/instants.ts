@@ -126,7 +126,8 @@ function farBehind(
     upstream: {},
   }
   const count = Math.round((untilMs - first.atMs) / apart)
-  const reason = `it and about ${count} more until ${formatUtc(untilMs)} passed while nobody watched the clock`
+  const more = `${count} more until ${formatUtc(untilMs)}`
+  const reason = `it and about ${more} passed while nobody watched the clock`
   const row = rowOf(job, wish, given, { outcome: 'missed', reason })
   return { rows: [row], ops: [{ op: 'decided', job: job.name, until_ms: untilMs }] }
 }

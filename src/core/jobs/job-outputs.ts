@@ -1,6 +1,7 @@
 /**
- * What a run prints for later jobs: lines `MARK_OUTPUT name=value`. Read as text, never evaluated; a line that
- * says it wrongly, or says what was not declared, is reported and changes nothing. The last of a name counts.
+ * What a run prints for later jobs: lines `MARK_OUTPUT name=value`. Read as text, never evaluated; a line
+ * that says it wrongly, or says what was not declared, is reported and changes nothing. The last of a name
+ * counts.
  */
 export interface Outputs {
   readonly values: Readonly<Record<string, string>>

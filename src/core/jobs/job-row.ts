@@ -54,7 +54,7 @@ export interface JobRow {
   /** Grows with each change: an older word about it is not news. */
   readonly rev: number
   readonly job: string
-  /** Its instant in the zone of the job, with offset: with the job the key. null: by hand, or after others. */
+  /** Its instant in the zone of the job, with offset; with the job its key. null: by hand or after others. */
   readonly nominal: string | null
   readonly nominal_ms: number | null
   readonly planned_ms: number
