@@ -18,8 +18,8 @@ type JobStart = Extract<Ask, { ask: 'job_start' }>
 
 /** All that is decided in one ask is remembered together. */
 export function keepJobs(engine: Engine, { ops }: Extract<Ask, { ask: 'jobs' }>): JobsKept {
-  const { wallMs } = engine.world.now()
-  for (const op of ops) engine.jobs.apply(op, wallMs)
+  const now = engine.world.now()
+  for (const op of ops) engine.jobs.apply(op, now)
   const rows = tell(engine)
   for (const op of ops) if (op.op === 'stop') stopAttempt(engine, op)
   const names = new Set([...rows.map(row => row.job), ...ops.flatMap(op => ('job' in op ? op.job : []))])

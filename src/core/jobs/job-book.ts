@@ -148,7 +148,7 @@ export class JobBook {
     return this.jobs.get(job) ?? NO_MEMORY
   }
 
-  apply(op: JobOp, nowMs: number): void {
+  apply(op: JobOp, now: Instant): void {
     switch (op.op) {
       case 'row':
         return this.#plan(op.row)
@@ -157,7 +157,7 @@ export class JobBook {
       case 'again':
         return this.#again(op)
       case 'end':
-        return this.#end(op, nowMs)
+        return this.#end(op, now)
       case 'stop':
         return this.#stop(op)
       case 'arrived':
@@ -213,17 +213,18 @@ export class JobBook {
     if (decided_ms === null || decided_ms < untilMs) this.#remember(job, { decided_ms: untilMs })
   }
 
-  #end(op: Extract<JobOp, { op: 'end' }>, nowMs: number): void {
+  #end(op: Extract<JobOp, { op: 'end' }>, now: Instant): void {
     const { op: _op, attempts: _attempts, run_id, outcome, ...more } = op
     this.#change(op, row => {
-      const { took_ms } = this.memory(row.job)
-      const began = row.attempts[0]?.started_ms ?? nowMs
-      const won = outcome === 'succeeded'
-      this.#remember(row.job, {
-        last: { run_id, outcome, at_ms: nowMs },
-        ...(won ? { outputs: more.outputs, took_ms: [...took_ms, nowMs - began].slice(-TOOK_MAX) } : {}),
-      })
-      return { ...row, ...more, outcome, ended_ms: nowMs }
+      const endedMs = row.attempts.at(-1)?.ended_ms ?? now.wallMs
+      const last = { run_id, outcome, at_ms: endedMs }
+      if (outcome !== 'succeeded') this.#remember(row.job, { last })
+      else {
+        const tookMs = now.monoMs - (row.attempts[0]?.mono_ms ?? now.monoMs)
+        const took_ms = [...this.memory(row.job).took_ms, Math.round(tookMs)].slice(-TOOK_MAX)
+        this.#remember(row.job, { last, outputs: more.outputs, took_ms })
+      }
+      return { ...row, ...more, outcome, ended_ms: endedMs }
     })
   }
 
