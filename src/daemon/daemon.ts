@@ -17,7 +17,7 @@ import { livePath } from '../host/log-file.ts'
 import { tailLines } from '../host/log-reader.ts'
 import type { StateDir } from '../host/state-dir.ts'
 import { ulid } from '../host/ulid.ts'
-import type { ApiDeps } from './api/deps.ts'
+import type { ApiDeps, JobsApi } from './api/deps.ts'
 import { StreamHub } from './api/stream.ts'
 import { ApiHost } from './api-host.ts'
 import { ArchiveClient } from './archive/client.ts'
@@ -30,6 +30,7 @@ import { Prober } from './health/prober.ts'
 import { type KeeperConnection, KeeperLink } from './keeper-link.ts'
 import { KeeperReports } from './keeper-reports.ts'
 import { ModuleSide } from './modules/module-side.ts'
+import { noJobs } from './no-jobs.ts'
 import { RunBook } from './run-book.ts'
 import { RunVerdicts } from './run-verdicts.ts'
 import { knownSecrets } from './secret-values.ts'
@@ -66,6 +67,7 @@ export class Daemon {
   readonly #reports: KeeperReports
   readonly #api: ApiHost
   readonly #retain: NodeJS.Timeout
+  readonly #jobs: JobsApi = noJobs
   #plan: Plan | null = null
   #redact: Redactor = redactor([])
   #archiveProblem: string | null = null
@@ -197,6 +199,7 @@ export class Daemon {
       uptimePercent: module => this.#uptime.percent(module),
       voice: runId => redactData(this.#modules.of(runId), this.#redact) as ReturnType<ModuleSide['of']>,
       paused: module => redactData(this.#modules.paused(module), this.#redact) as string | null,
+      jobs: () => this.#jobs.list(),
       degraded: () => [
         ...(this.#archiveProblem === null ? [] : [this.#archiveProblem]),
         ...this.#modules.notes(),
@@ -370,7 +373,11 @@ export class Daemon {
         events: query => this.#archive.ask('events', query),
         exits: query => this.#archive.ask('exits', query),
         exit: runId => this.#archive.ask('exit', runId),
+        jobRows: query => this.#archive.ask('jobRows', query),
+        jobRow: runId => this.#archive.ask('jobRow', runId),
+        spans: runIds => this.#archive.ask('spans', runIds),
       },
+      jobs: this.#jobs,
       logs: {
         tail: (module, count, before) =>
           tailLines(state.logs, module, count, before === null ? {} : { before }),
