@@ -59,6 +59,8 @@ export class FakeJobs implements JobsApi {
   readonly orders: unknown[] = []
   /** What becomes of the next run by hand. */
   next: Partial<JobRow> = {}
+  /** Told of each run by hand. */
+  ran: (row: JobRow) => void = () => {}
 
   readonly list = (): readonly JobView[] => this.views
   readonly job = (name: string): JobView | null => this.views.find(view => view.name === name) ?? null
@@ -69,8 +71,9 @@ export class FakeJobs implements JobsApi {
 
   readonly run: JobsApi['run'] = async (job, { params, from, by }) => {
     this.orders.push({ run: job, params, from, by })
-    const row = fakeRow(fakeId(`RUN${this.rows.length}`), { job, params, by, ...this.next })
+    const row = fakeRow(fakeId(`R${this.rows.length}`), { job, params, by, ...this.next })
     this.rows.unshift(row)
+    this.ran(row)
     return ledgerRow(row)
   }
 
@@ -94,7 +97,7 @@ export class FakeJobs implements JobsApi {
   readonly backfill: JobsApi['backfill'] = async (job, order) => {
     this.orders.push({ backfill: job, ...order })
     return [1, 2].map(number =>
-      ledgerRow(fakeRow(fakeId(`FILL${number}`), { job, trigger: 'backfill', planned_ms: order.fromMs })),
+      ledgerRow(fakeRow(fakeId(`F${number}`), { job, trigger: 'backfill', planned_ms: order.fromMs })),
     )
   }
 
