@@ -1,5 +1,6 @@
 /**
- * `mark jobs`: each job, when it is due and how it last ended. Of a fleet that is not up, what mark.yaml says.
+ * `mark jobs`: each job, when it is due and how it last ended. Of a fleet that is not up, what mark.yaml
+ * says.
  */
 import type { JobView } from '../../core/jobs/ledger-row.ts'
 import { scheduleText } from '../../core/schedule-text.ts'

@@ -10,7 +10,7 @@ import { textField, textOf } from './requests.ts'
 
 export type Post = (path: string, work: (context: Context) => Promise<Response>) => void
 
-/** Who asked, in the journal, unless he says: the file's permission is the credential, so no name is known. */
+/** Who asked, in the journal, if nobody says: the file's permission is the credential. */
 export const BY = 'api'
 
 export function postsOf(app: Hono, deps: Pick<ApiDeps, 'failed'>): Post {

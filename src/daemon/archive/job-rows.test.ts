@@ -79,7 +79,7 @@ const ALL: JobRowQuery = { job: null, outcome: null, sinceMs: null, before: null
 const rows = (query: Partial<JobRowQuery> = {}) => findJobRows(store, { ...ALL, ...query }).rows
 const ended = { outcome: 'succeeded', rev: 3 } as const
 
-test('a row is what the newest word about it says, in whatever order and however often it is told', () => {
+test('a row is what the newest word about it says, however often and in whatever order', () => {
   const life = [planned('A', 0), planned('A', 0, { outcome: 'running', rev: 2 }), planned('A', 0, ended)]
   take(told('J', life))
   take(told('J', life))
@@ -89,7 +89,7 @@ test('a row is what the newest word about it says, in whatever order and however
   assert.equal(findJobRow(store, 'B'), null)
 })
 
-test('an instant has one row: of two that claim it the one told of later, also out of an older journal', () => {
+test('an instant has one row: the one told of later, also out of an older journal', () => {
   take(told('J', [planned('A', 0, ended)]))
   take(told('K', [planned('B', 0, ended)], T0 + MINUTE))
   take(told('I', [planned('C', 0, ended)], T0 - MINUTE))
@@ -108,7 +108,7 @@ test('by hand, after others and in a backfill the same instant may have many row
   assert.equal(rows().length, 6)
 })
 
-test('pages go back to the first row without a gap or a double, of one job, one outcome, or since a time', () => {
+test('pages go back to the first row without a gap or a double, of all or of some', () => {
   const many = Array.from({ length: 23 }, (_, i) =>
     row(`R${i % 7}-${i}`, {
       planned_ms: T0 + Math.floor(i / 4) * MINUTE,

@@ -46,7 +46,8 @@ export function keepJobRow(prepare: Prepare, { kind, data }: FleetEvent, atMs: n
 /** Deletes at most `limit` rows that ended before `beforeMs`. Returns how many. */
 export function forgetJobRows(prepare: Prepare, beforeMs: number, limit: number): number {
   const forget = prepare(
-    'DELETE FROM job_rows WHERE run_id IN (SELECT run_id FROM job_rows WHERE ended = 1 AND told_ms < ? LIMIT ?)',
+    `DELETE FROM job_rows WHERE run_id IN
+       (SELECT run_id FROM job_rows WHERE ended = 1 AND told_ms < ? LIMIT ?)`,
   )
   return Number(forget.run(beforeMs, limit).changes)
 }

@@ -1,7 +1,7 @@
 /**
- * The archive's one writer: events, exits, dossiers and the ledger in SQLite (WAL). A batch and the cursor behind it are
- * one transaction, so an import may be repeated from anywhere without doubling anything. Every method may
- * throw what SQLite throws; the importer deals with it.
+ * The archive's one writer: events, exits, dossiers and the ledger in SQLite (WAL). A batch and the cursor
+ * behind it are one transaction, so an import may be repeated from anywhere without doubling anything. Every
+ * method may throw what SQLite throws; the importer deals with it.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { FleetEvent } from '../../core/view.ts'
