@@ -11,6 +11,7 @@ import { visibleCell } from './visible.ts'
 type Look = Pick<CliContext, 'paint' | 'isTty' | 'columns'>
 
 const COLUMNS = ['JOB', 'STATE', 'NEXT', 'LAST', 'SCHEDULE', 'NOTE'].map(title => ({ title }))
+const NOTE = COLUMNS.length - 1
 
 export function jobTable(jobs: readonly JobView[], context: Look, nowMs: number): string[] {
   const rows = jobs.map(job => [
@@ -23,7 +24,8 @@ export function jobTable(jobs: readonly JobView[], context: Look, nowMs: number)
     visibleCell(job.schedule),
     noteOf(job, nowMs),
   ])
-  return table(COLUMNS, rows, context.isTty ? context.columns : null)
+  const columns = rows.some(row => row[NOTE] !== '') ? COLUMNS : COLUMNS.slice(0, NOTE)
+  return table(columns, rows, context.isTty ? context.columns : null)
 }
 
 function noteOf({ paused, runs }: JobView, nowMs: number): string {

@@ -1,15 +1,18 @@
 /** The verbs about jobs as a user calls them, against the daemon's API over fake jobs. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
+import { writeChecked } from '../../host/atomic-file.ts'
 import { callCli } from '../../../test/cli-call.ts'
 import { type FakeDaemon, fakeDaemon } from '../../../test/fake-daemon.ts'
 import { FAKE_NOW, FakeJobs, fakeId, fakeRow, fakeView } from '../../../test/fake-jobs.ts'
 import type { JobAttempt, JobRow } from '../../core/jobs/job-row.ts'
-import { ledgerRow } from '../../core/jobs/ledger-row.ts'
+import { type JobView, ledgerRow } from '../../core/jobs/ledger-row.ts'
+import type { StatusDocument } from '../../core/view.ts'
 import type { Border } from '../context.ts'
+import { statusLines } from './status.ts'
 
 let dir = ''
 let jobs: FakeJobs
@@ -251,4 +254,28 @@ test('a Tab completes jobs where a job is meant', async () => {
     assert.equal((await mark('__complete', '--', ...words, 'ni')).out, 'night\n', words.join(' '))
   }
   assert.equal((await mark('__complete', '--', 'job', 'show', 'ni')).out, '')
+})
+
+test('a job has a log like a module, also before its first run', async () => {
+  const plan = { version: 1, modules: [], groups: {}, jobs: [{ name: 'night' }] }
+  writeChecked(join(dir, '.mark', 'plan.json'), plan, { mode: 0o600, fsync: false })
+  assert.deepEqual(await mark('logs', 'night'), { status: 0, out: '', err: '' })
+  mkdirSync(join(dir, '.mark', 'logs'))
+  writeFileSync(join(dir, '.mark', 'logs', 'night.log'), 'it is late\n')
+  assert.match((await mark('logs', 'night')).out, /night \| .*it is late\n$/)
+  assert.match((await mark('logs')).out, /it is late/)
+  assert.equal((await mark('logs', 'nobody')).status, 4)
+})
+
+test('status has a table of jobs where there are any', () => {
+  const head = { fleet: 'sipa', state: 'up', mode: 'TEST', autonomy: 'VIRTUAL', strategy: 'NORMAL' }
+  const document = { ...head, kills: [], degraded: [], keeper: null, daemon: null, modules: [] }
+  const look = { paint: (_style: unknown, text: string) => text, isTty: false, columns: 80 }
+  const shown = (list: readonly JobView[]) =>
+    statusLines({ ...document, jobs: list } as unknown as StatusDocument, look)
+  assert.deepEqual(shown([]).slice(1), ['no modules'])
+  assert.deepEqual(shown([fakeView('night')]).slice(1), [
+    'JOB    STATE   NEXT  LAST  SCHEDULE',
+    'night  ○ idle  -     -     by hand',
+  ])
 })
