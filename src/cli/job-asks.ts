@@ -14,12 +14,14 @@ const READ_MS = 3_000
 const ORDER_MS = 15_000
 
 export async function readJobs<T>(context: CliContext, path: string): Promise<T> {
-  return taken(context, await getDaemon(context.stateDir().daemonSocket, path, READ_MS)) as T
+  const answer = await getDaemon(context.stateDir().daemonSocket, path, READ_MS)
+  return taken(context, answer, 'it is back within seconds: try again.') as T
 }
 
 export async function orderJobs<T>(context: CliContext, path: string, order: object): Promise<T> {
   const body = { ...order, by: context.by }
-  return taken(context, await postDaemon(context.stateDir().daemonSocket, path, body, ORDER_MS)) as T
+  const answer = await postDaemon(context.stateDir().daemonSocket, path, body, ORDER_MS)
+  return taken(context, answer, 'look with `mark jobs` whether it was taken all the same.') as T
 }
 
 /** `ask` about the job `name`; if there is none of that name, the error names the nearest. */
@@ -46,19 +48,15 @@ export function isUp(context: CliContext): boolean {
   return lockHolder(context.stateDir().keeperLock) !== null
 }
 
-function taken(context: CliContext, answer: unknown): unknown {
-  if (answer === null) throw away(context)
+function taken(context: CliContext, answer: unknown, hint: string): unknown {
+  if (answer === null) throw away(context, hint)
   if (!(answer instanceof MarkError)) return answer
   if (answer.code !== 'MARK_NO_SUCH_RUN') throw answer
   throw new MarkError(answer.code, answer.message, '`mark job history JOB` shows the ids of its runs.')
 }
 
-function away(context: CliContext): MarkError {
+function away(context: CliContext, hint: string): MarkError {
   if (!isUp(context))
     return new MarkError('MARK_NOT_RUNNING', 'This fleet is not up.', 'start it with `mark up`.')
-  return new MarkError(
-    'MARK_NOT_RUNNING',
-    'The daemon does not answer, and only it knows of jobs.',
-    'it is back within seconds: try again.',
-  )
+  return new MarkError('MARK_NOT_RUNNING', 'The daemon does not answer, and only it knows of jobs.', hint)
 }

@@ -99,7 +99,7 @@ function addHistory(job: Command, go: Go): void {
 function addPausing(job: Command, go: Go): void {
   job
     .command('pause')
-    .description('run none of its instants until `mark job resume`')
+    .description('run it only by hand until `mark job resume`')
     .argument('<job>')
     .option('--note <text>', 'why, for the record')
     .action((name: string, { note }: { note?: string }) =>
@@ -107,7 +107,7 @@ function addPausing(job: Command, go: Go): void {
     )
   job
     .command('resume')
-    .description('run its instants again')
+    .description('take back a pause')
     .argument('<job>')
     .action((name: string) =>
       go(async context => (await import('./commands/job-orders.ts')).resumeJob(context, name)),

@@ -13,9 +13,7 @@ export async function pauseJob(context: CliContext, job: string, note: string | 
   const order = note === null ? {} : { note }
   const view = await ofJob(context, job, () => orderJobs<JobView>(context, jobPath(job, '/pause'), order))
   const running = view.runs.length === 0 ? '' : '; what runs goes on'
-  context.note(
-    `${view.name} is paused: none of its instants is run until \`mark job resume ${view.name}\`${running}`,
-  )
+  context.note(`${view.name} is paused: only by hand until \`mark job resume ${view.name}\`${running}`)
   return 0
 }
 

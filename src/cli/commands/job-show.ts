@@ -41,7 +41,8 @@ function print(context: CliContext, row: LedgerRow, lines: readonly LogRecord[],
     const { started_at, ended_at, exit, reason } = attempt
     const how = ended_at === null ? 'runs' : exit === null ? 'did not start' : describeExit(exit)
     const took = ended_at === null ? '' : span((Date.parse(ended_at) - Date.parse(started_at)) / 1000)
-    const parts = [String(index + 1), localText(started_at, zone), how, took, visibleCell(reason)]
+    const why = reason === how ? '' : visibleCell(reason)
+    const parts = [String(index + 1), localText(started_at, zone), how, took, why]
     context.out(`  ${parts.filter(part => part !== '').join('  ')}`)
   }
   if (lines.length > 0) title('last lines')

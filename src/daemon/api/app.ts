@@ -7,6 +7,7 @@ import { type Context, Hono } from 'hono'
 import type { ModuleRecord } from '../../contract/api.ts'
 import { MarkError } from '../../core/errors.ts'
 import type { ApiDeps } from './deps.ts'
+import { fleetOf } from './fleet-of.ts'
 import { jobCommands, jobReads } from './jobs.ts'
 import { findLines, levelParameter } from './logs.ts'
 import { BY, type Post, postsOf, whoOf } from './posts.ts'
@@ -178,16 +179,6 @@ function commands(post: Post, deps: ApiDeps): void {
     if (!reason) throw usage('A release needs a reason.')
     return context.json((await deps.ask({ ask: 'release', kill_id: id, reason, by: BY })) ?? {}, 202)
   })
-}
-
-function fleetOf(deps: ApiDeps): NonNullable<ReturnType<ApiDeps['fleet']>> {
-  const fleet = deps.fleet()
-  if (fleet) return fleet
-  throw new MarkError(
-    'MARK_NOT_RUNNING',
-    'The keeper was not heard yet.',
-    'Try again in a second, or run `mark status`.',
-  )
 }
 
 function moduleOf(context: Context, deps: ApiDeps): NonNullable<ReturnType<ApiDeps['module']>> {

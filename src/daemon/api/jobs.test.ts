@@ -131,6 +131,13 @@ test('orders go to the scheduler, with who asked', async () => {
   ])
 })
 
+test('before the keeper was heard nobody says that there is no job', async () => {
+  const { jobs, ask } = bench({ fleet: () => null })
+  jobs.views.splice(0)
+  for (const path of ['/jobs', '/jobs/night']) assert.equal((await ask(path)).value.code, 'MARK_NOT_RUNNING')
+  assert.equal((await ask('/jobs/night/run', {})).status, 503)
+})
+
 test('an order that is asked twice under one key is one order', async () => {
   const { jobs, ask } = bench()
   const [first, second] = [await ask('/jobs/night/run', {}, 'k'), await ask('/jobs/night/run', {}, 'k')]

@@ -8,6 +8,7 @@ import { MarkError } from '../../core/errors.ts'
 import { type JobView, type LedgerRow, ledgerRow } from '../../core/jobs/ledger-row.ts'
 import { OUTCOMES } from '../../core/outcome-kind.ts'
 import type { ApiDeps } from './deps.ts'
+import { fleetOf } from './fleet-of.ts'
 import { linesOfSpans } from './logs.ts'
 import { type Post, whoOf } from './posts.ts'
 import { usage } from './problem.ts'
@@ -29,6 +30,7 @@ import {
 export function jobReads(app: Hono, deps: ApiDeps): void {
   app.get('/api/v1/jobs', context => {
     queryOf(context, [])
+    fleetOf(deps)
     return context.json({ jobs: deps.jobs.list() })
   })
   app.get('/api/v1/jobs/:job', context => {
@@ -125,5 +127,6 @@ async function runOf(context: Context, deps: ApiDeps): Promise<LedgerRow> {
 function jobOf(context: Context, deps: ApiDeps): JobView {
   const job = deps.jobs.job(jobNameOf(context.req.param('job') ?? ''))
   if (job) return job
+  fleetOf(deps)
   throw noSuchJob()
 }
