@@ -5,6 +5,7 @@ import { runCli } from '../src/cli/program.ts'
 export async function callCli(
   dir: string,
   argv: readonly string[],
+  more: Partial<Border> = {},
 ): Promise<{ status: number; out: string; err: string }> {
   let out = ''
   let err = ''
@@ -28,6 +29,7 @@ export async function callCli(
       err += text
     },
     onSignal: () => () => {},
+    ...more,
   }
   return { status: await runCli(border), out, err }
 }

@@ -40,7 +40,7 @@ test('no target is a usage error even where no fleet is', async () => {
 })
 
 test('verbs that this version lacks say so', async () => {
-  for (const verb of ['jobs', 'approve', 'top']) {
+  for (const verb of ['reconcile', 'approve', 'top']) {
     const { status, err } = await mark(verb, 'x', '--y')
     assert.equal(status, 5)
     assert.match(err, /^error\[MARK_UNSUPPORTED\]/)

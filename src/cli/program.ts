@@ -7,6 +7,7 @@ import { MarkError } from '../core/errors.ts'
 import { type Border, createContext } from './context.ts'
 import type { Go } from './options.ts'
 import { addChangeVerbs } from './verbs-change.ts'
+import { addJobVerbs } from './verbs-jobs.ts'
 import { addReadVerbs } from './verbs-read.ts'
 import { addSetupVerbs } from './verbs-setup.ts'
 import { visible } from './visible.ts'
@@ -54,6 +55,7 @@ function shape(program: Command, border: Border, go: Go): void {
     })
   addChangeVerbs(program, go)
   addReadVerbs(program, go)
+  addJobVerbs(program, go)
   addSetupVerbs(program, go)
   for (const command of everyCommand(program)) command.exitOverride()
 }

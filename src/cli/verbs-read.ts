@@ -3,13 +3,12 @@
  */
 import type { Command } from 'commander'
 import { LOG_LEVELS } from '../core/log-line.ts'
-import { choiceOption, countOption, type Go, momentOption } from './options.ts'
+import { choiceOption, countOption, type Go } from './options.ts'
 
 export function addReadVerbs(program: Command, go: Go): void {
   addStatus(program, go)
   addLogs(program, go)
   addPlanVerbs(program, go)
-  addJob(program, go)
 }
 
 function addStatus(program: Command, go: Go): void {
@@ -99,29 +98,4 @@ function addPlanVerbs(program: Command, go: Go): void {
     .command('doctor')
     .description('what this host can do, and what it cannot')
     .action(() => go(async context => (await import('./commands/doctor.ts')).doctor(context)))
-}
-
-function addJob(program: Command, go: Go): void {
-  program
-    .command('job')
-    .description('what the schedule of a job means')
-    .command('next')
-    .description('when a job is due next, and what a clock change does to it')
-    .argument('<job>')
-    .option('-n, --count <count>', 'so many (default: 10)', countOption)
-    .option(
-      '--from <time>',
-      'after this time, such as 2026-03-28T12:00:00+01:00 (default: now)',
-      momentOption,
-    )
-    .option('--around-dst', 'around the next two clock changes instead')
-    .action((name: string, given: { count?: number; from?: number; aroundDst?: boolean }) =>
-      go(async context =>
-        (await import('./commands/job-next.ts')).jobNext(context, name, {
-          count: given.count ?? 10,
-          fromMs: given.from ?? Date.now(),
-          aroundDst: given.aroundDst === true,
-        }),
-      ),
-    )
 }

@@ -113,8 +113,6 @@ function addCompletion(program: Command, go: Go): void {
 }
 
 const MISSING = [
-  'jobs',
-  'run',
   'reconcile',
   'approve',
   'uptime',
@@ -127,21 +125,17 @@ const MISSING = [
   'token',
 ]
 
-const MISSING_OF_JOB = ['history', 'pause', 'resume', 'cancel', 'backfill']
-
 function addMissing(program: Command): void {
-  for (const verb of MISSING) sayMissing(program, verb, verb)
-  const job = program.commands.find(command => command.name() === 'job')
-  for (const verb of job ? MISSING_OF_JOB : []) sayMissing(job as Command, verb, `job ${verb}`)
+  for (const verb of MISSING) sayMissing(program, verb)
 }
 
-function sayMissing(parent: Command, verb: string, shown: string): void {
-  parent
+function sayMissing(program: Command, verb: string): void {
+  program
     .command(verb, { hidden: true })
     .argument('[words...]')
     .allowUnknownOption()
     .action(() => {
       const hint = '`mark --help` lists what is.'
-      throw new MarkError('MARK_UNSUPPORTED', `\`mark ${shown}\` is not in this version of MARK.`, hint)
+      throw new MarkError('MARK_UNSUPPORTED', `\`mark ${verb}\` is not in this version of MARK.`, hint)
     })
 }

@@ -1,7 +1,9 @@
 /**
- * Shapes of the HTTP API that are not in core/view.ts: events, exits, dossiers and log lines, and the queries
- * for them. snake_case as SPEC 6; unknown is null. Types only.
+ * Shapes of the HTTP API that are not in core/view.ts: events, exits, dossiers, log lines and pages of the
+ * ledger, and the queries for them. snake_case as SPEC 6; unknown is null. Types only.
  */
+import type { JobRow, Outcome } from '../core/jobs/job-row.ts'
+import type { LedgerRow } from '../core/jobs/ledger-row.ts'
 import type { FleetEvent, ModuleView } from '../core/view.ts'
 
 /** Position in a list, newest first (events) or by time; opaque outside. */
@@ -45,6 +47,35 @@ export interface ExitQuery {
   readonly beforeMs: number | null
   readonly beforeRunId: string | null
   readonly limit: number
+}
+
+export interface JobRowQuery {
+  /** null: of all jobs; so for the next two. */
+  readonly job: string | null
+  readonly outcome: Outcome | null
+  /** Only rows planned since then. */
+  readonly sinceMs: number | null
+  /** Only rows that come after this one in the order newest first. */
+  readonly before: { readonly plannedMs: number; readonly runId: string } | null
+  readonly limit: number
+}
+
+export interface JobRowPage {
+  readonly rows: readonly JobRow[]
+  readonly more: boolean
+}
+
+/** GET /api/v1/jobs/{j}/runs, newest first. */
+export interface JobRunsRecord {
+  readonly runs: readonly LedgerRow[]
+  readonly next_cursor: string | null
+}
+
+/** Logical offsets in its log between which a process wrote; `to` null: it goes on, or that is not known. */
+export interface RunSpan {
+  readonly runId: string
+  readonly from: number
+  readonly to: number | null
 }
 
 export interface DossierRecord {

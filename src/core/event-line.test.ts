@@ -32,4 +32,11 @@ test('other events tell who and why', () => {
     'plan_applied: by ada: start luka',
   )
   assert.equal(said('healthy', {}), 'healthy')
+  const row = { run_id: 'R1', nominal: null, trigger: 'hand', by: 'ada', attempts: [{}, {}], reason: '' }
+  assert.equal(said('job_planned', row), 'job_planned: hand by ada, run R1')
+  assert.equal(said('job_running', row), 'job_running: attempt 2 of run R1')
+  const over = { ...row, attempts: [{ ended_ms: 7 }], reason: 'again in 5s' }
+  assert.equal(said('job_running', over), 'job_running: attempt 1 of run R1 ended: again in 5s')
+  const late = { ...row, outcome: 'refused_late', reason: '2h late' }
+  assert.equal(said('job_ended', late), 'job_ended: refused_late, run R1: 2h late')
 })

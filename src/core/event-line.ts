@@ -26,8 +26,17 @@ const PHRASES: Readonly<Partial<Record<FleetEvent['kind'], (data: Data) => strin
   link_refused: data => clientPhrase(data, `${text(data.client ?? '?')}: ${text(data.what)}`),
   reconciled: data => `${data.ok === true ? 'its books agree' : 'its books do NOT agree'}${detail(data)}`,
   refused_speaker: data => `${text(data.reason)} (${text(data.count)} so far)`,
+  job_planned: data => `${text(data.nominal ?? data.trigger)} by ${text(data.by)}, run ${text(data.run_id)}`,
+  job_running: data => attemptPhrase(data),
+  job_ended: data => `${text(data.outcome)}, run ${text(data.run_id)}${because(data)}`,
   upgraded: data => `${text(data.from)} -> ${text(data.to)} by ${text(data.by)}`,
   upgrade_refused: data => `${text(data.from)} -> ${text(data.to)} by ${text(data.by)}${because(data)}`,
+}
+
+function attemptPhrase(data: Data): string {
+  const attempts = Array.isArray(data.attempts) ? (data.attempts as { ended_ms?: unknown }[]) : []
+  const ended = attempts.at(-1)?.ended_ms == null ? '' : ' ended'
+  return `attempt ${attempts.length} of run ${text(data.run_id)}${ended}${because(data)}`
 }
 
 function clientPhrase(data: Data, said: string): string {

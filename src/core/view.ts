@@ -3,6 +3,7 @@
  * snake_case and units as SPEC 6; unknown is null; every key is always there.
  */
 import type { LastExit } from './exit.ts'
+import type { JobView } from './jobs/ledger-row.ts'
 import type { Autonomy, Kind, Mode, Strategy } from './plan.ts'
 
 export type ModuleState =
@@ -90,7 +91,8 @@ export interface StatusDocument {
   readonly keeper: ProcessView | null
   readonly daemon: (ProcessView & { readonly restarts: number }) | null
   readonly modules: readonly ModuleView[]
-  readonly jobs: readonly unknown[]
+  /** Only the daemon knows them: empty in any other's word. */
+  readonly jobs: readonly JobView[]
   /** Shortages that MARK lives with now, e.g. `state not durable`; empty when there are none. */
   readonly degraded: readonly string[]
 }

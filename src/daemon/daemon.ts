@@ -48,8 +48,6 @@ export interface DaemonOptions {
   readonly say: (line: string) => void
 }
 
-const RETAIN_EVERY_MS = 3_600_000
-
 export class Daemon {
   readonly #options: DaemonOptions
   readonly #archive: ArchiveClient
@@ -67,7 +65,6 @@ export class Daemon {
   readonly #link: KeeperLink
   readonly #reports: KeeperReports
   readonly #api: ApiHost
-  readonly #retain: NodeJS.Timeout
   #plan: Plan | null = null
   #redact: Redactor = redactor([])
   #archiveProblem: string | null = null
@@ -126,8 +123,7 @@ export class Daemon {
       },
     )
     this.#api = new ApiHost({ socket: state.daemonSocket, say, api: failed => this.#apiDeps(failed) })
-    this.#retain = setInterval(() => this.#forgetOld(), RETAIN_EVERY_MS)
-    this.#retain.unref()
+    this.#archive.retainHourly(() => this.#plan?.retention.eventsMs ?? null, clock)
   }
 
   /** Connects and listens. Never rejects: what fails is tried again. */
@@ -139,7 +135,6 @@ export class Daemon {
   /** Ends in good order; takes well under a second. */
   async close(): Promise<void> {
     this.#closed = true
-    clearInterval(this.#retain)
     this.#link.close()
     this.#prober.close()
     this.#modules.close()
@@ -194,6 +189,7 @@ export class Daemon {
       mintId: () => ulid(clock.now().wallMs, randomBytes),
       startOf: runId => this.#book.startOf(runId),
       used: attempt => this.#sampler.used(attempt.id),
+      redact: value => redactData(value, this.#redact) as typeof value,
       alert: (job, runId, reason) => this.#reports.note('alert', job, runId, { reason }),
       began: run => {
         this.#witness?.hold(run)
@@ -219,6 +215,7 @@ export class Daemon {
       uptimePercent: module => this.#uptime.percent(module),
       voice: runId => redactData(this.#modules.of(runId), this.#redact) as ReturnType<ModuleSide['of']>,
       paused: module => redactData(this.#modules.paused(module), this.#redact) as string | null,
+      jobs: () => this.#jobs.desk.list(),
       degraded: () => [
         ...(this.#archiveProblem === null ? [] : [this.#archiveProblem]),
         ...this.#modules.notes(),
@@ -368,11 +365,6 @@ export class Daemon {
     if (problem === null) void this.#recallFingerprints()
   }
 
-  #forgetOld(): void {
-    const keepMs = this.#plan?.retention.eventsMs
-    if (keepMs !== undefined) this.#archive.retain(this.#options.clock.now().wallMs - keepMs)
-  }
-
   #apiDeps(failed: (error: unknown) => void): ApiDeps {
     const { state, clock, version } = this.#options
     return {
@@ -385,6 +377,7 @@ export class Daemon {
       keeperUp: () => this.#link.isUp,
       ask: ask => this.#link.ask(ask),
       archive: this.#archive.reads,
+      jobs: this.#jobs.desk,
       logs: {
         tail: (module, count, before) =>
           tailLines(state.logs, module, count, before === null ? {} : { before }),

@@ -22,6 +22,7 @@ function shown(
     uptimePercent: () => null,
     voice: () => voice,
     paused: () => paused,
+    jobs: () => [],
     degraded: () => [],
     nowMs: () => 0,
   })

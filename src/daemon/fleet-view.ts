@@ -3,6 +3,7 @@
  * fingerprints. While the keeper is away it answers the last known view and says so; it never makes anything
  * up.
  */
+import type { JobView } from '../core/jobs/ledger-row.ts'
 import type { Health, ModuleView, StatusDocument } from '../core/view.ts'
 
 export interface Additions {
@@ -18,6 +19,7 @@ export interface Additions {
   voice(runId: string): RunVoice | null
   /** Who paused it and why; null: nobody. */
   paused(module: string): string | null
+  jobs(): readonly JobView[]
   degraded(): readonly string[]
   nowMs(): number
 }
@@ -76,8 +78,9 @@ export class FleetView {
   fleet(): Fleet | null {
     if (!this.#fleet) return null
     const degraded = [...this.#fleet.degraded, ...this.#additions.degraded()]
-    if (this.#keeperUp) return { ...this.#fleet, degraded }
-    return { ...this.#fleet, keeper: null, state: 'degraded', degraded: ['the keeper is away', ...degraded] }
+    const fleet = { ...this.#fleet, jobs: this.#additions.jobs() }
+    if (this.#keeperUp) return { ...fleet, degraded }
+    return { ...fleet, keeper: null, state: 'degraded', degraded: ['the keeper is away', ...degraded] }
   }
 
   document(): StatusDocument | null {

@@ -13,6 +13,11 @@ export async function askDaemon(socketPath: string, path: string, timeoutMs: num
   return answer?.status === 200 ? answer.value : null
 }
 
+/** What GET `path` answers, the MarkError that it is refused with, or null: no daemon answers. */
+export async function getDaemon(socketPath: string, path: string, timeoutMs: number): Promise<unknown> {
+  return answered(await call(socketPath, { method: 'GET', path, body: null }, timeoutMs))
+}
+
 /** What POST `path` answers, the MarkError that it is refused with, or null: no daemon answers. */
 export async function postDaemon(
   socketPath: string,
@@ -20,7 +25,15 @@ export async function postDaemon(
   body: unknown,
   timeoutMs: number,
 ): Promise<unknown> {
-  const answer = await call(socketPath, { method: 'POST', path, body: JSON.stringify(body) }, timeoutMs)
+  return answered(await call(socketPath, { method: 'POST', path, body: JSON.stringify(body) }, timeoutMs))
+}
+
+interface Answer {
+  readonly status: number
+  readonly value: unknown
+}
+
+function answered(answer: Answer | null): unknown {
   if (answer === null || answer.value === null) return null
   if (answer.status < 400) return answer.value
   const { code, detail, hint } = answer.value as { code?: ErrorCode; detail?: string; hint?: string | null }
@@ -33,11 +46,7 @@ interface Call {
   readonly body: string | null
 }
 
-function call(
-  socketPath: string,
-  { method, path, body }: Call,
-  timeoutMs: number,
-): Promise<{ readonly status: number; readonly value: unknown } | null> {
+function call(socketPath: string, { method, path, body }: Call, timeoutMs: number): Promise<Answer | null> {
   return new Promise(resolve => {
     // Not imported: an import of node:http loads undici too, 40 ms and 15 MB that only browsers' fetch needs.
     const { request } = process.getBuiltinModule('node:http')

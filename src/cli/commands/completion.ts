@@ -58,10 +58,17 @@ export async function complete(
 ): Promise<number> {
   const typed = words.at(-1) ?? ''
   const before = words.slice(0, -1).filter(word => !word.startsWith('-'))
-  const wantsJob = before.join(' ') === 'job next' && !typed.startsWith('-')
-  const found = wantsJob ? await jobNames(context) : candidates(context, program, before, typed)
+  const found = candidates(context, program, before, typed)
+  if (takesJob(before) && !typed.startsWith('-')) found.push(...(await jobNames(context)))
   for (const word of found) if (word.startsWith(typed)) context.out(word)
   return 0
+}
+
+/** `mark run`, `mark logs` and every verb of `mark job` but `show`, before the name is there. */
+function takesJob(before: readonly string[]): boolean {
+  const [verb, sub] = before
+  if (verb === 'logs') return true
+  return verb === 'job' ? before.length === 2 && sub !== 'show' : verb === 'run' && before.length === 1
 }
 
 function candidates(

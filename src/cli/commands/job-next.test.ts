@@ -97,7 +97,7 @@ test('an unknown job is exit 4 with the nearest name, a time without an offset e
   assert.equal(status, 4)
   assert.match(err, /^error\[MARK_NO_SUCH_JOB\]: .*did you mean `pulse`\?$/m)
   assert.equal((await mark('job', 'next', 'pulse', '--from', '2026-03-28')).status, 2)
-  assert.equal((await mark('job', 'history', 'pulse')).status, 5)
+  assert.equal((await mark('job', 'history', 'pulse')).status, 3)
 })
 
 test('a Tab completes jobs', async () => {

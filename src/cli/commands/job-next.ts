@@ -2,12 +2,11 @@
  * `mark job next JOB`: when it is due, read from mark.yaml alone; needs no running fleet and changes nothing.
  */
 import type { JobInstant } from '../../contract/jobs/job-instants.ts'
-import { MarkError } from '../../core/errors.ts'
-import { nearest } from '../../core/nearest.ts'
 import type { JobSpec } from '../../core/schedule.ts'
 import { formatDuration, formatUtc } from '../../core/time.ts'
 import type { CliContext } from '../context.ts'
 import { loadPlan } from '../load-plan.ts'
+import { noSuchJob } from '../no-such-job.ts'
 import { table } from '../table.ts'
 import { visible } from '../visible.ts'
 
@@ -23,7 +22,12 @@ export async function jobNext(context: CliContext, name: string, options: JobNex
   const jobs = plan.jobs ?? []
   if (warning !== null) context.note(warning)
   const job = jobs.find(candidate => candidate.name === name)
-  if (job === undefined) throw noSuchJob(name, jobs)
+  if (job === undefined) {
+    throw noSuchJob(
+      name,
+      jobs.map(one => one.name),
+    )
+  }
   const { nextInstants, instantsAroundChanges } = await import('../../contract/jobs/job-instants.ts')
   const list = options.aroundDst ? instantsAroundChanges : nextInstants
   const next = list(job, options.fromMs, options.count)
@@ -31,14 +35,6 @@ export async function jobNext(context: CliContext, name: string, options: JobNex
   if (context.options.json) context.json({ job: name, timezone, dst, next })
   else print(context, job, next)
   return 0
-}
-
-function noSuchJob(name: string, jobs: readonly JobSpec[]): MarkError {
-  const names = jobs.map(job => job.name)
-  const near = nearest(name, names)
-  const known = names.length === 0 ? 'mark.yaml declares no job.' : `jobs here: ${names.join(', ')}.`
-  const hint = near === null ? known : `did you mean \`${near}\`?`
-  return new MarkError('MARK_NO_SUCH_JOB', `There is no job \`${visible(name)}\`.`, hint)
 }
 
 function print(context: CliContext, job: JobSpec, next: readonly JobInstant[]): void {

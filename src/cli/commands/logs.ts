@@ -105,10 +105,11 @@ function isPlain(filter: LogFilter): boolean {
   return filter.level === null && filter.grep === null && filter.sinceMs === null
 }
 
-/** Modules meant, of those the plan names and those that left a log behind. */
+/** Modules and jobs meant, of those the plan names and those that left a log behind. */
 function modulesWithLogs(state: StateDir, words: readonly string[]): string[] {
   const plan = peekChecked(state.plan).value as Plan | null
-  const declared = plan ? knownIn(plan) : { modules: [], groups: {} }
+  const { modules, groups } = plan ? knownIn(plan) : { modules: [], groups: {} }
+  const declared = { modules: [...modules, ...(plan?.jobs ?? []).map(job => job.name)], groups }
   const left = logNames(state).filter(name => !declared.modules.includes(name))
   const all = { modules: [...declared.modules, ...left], groups: declared.groups }
   if (words.length > 0) return resolveTargets(words, all)

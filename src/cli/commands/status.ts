@@ -9,6 +9,7 @@ import type { KillView, ModuleView, StatusDocument } from '../../core/view.ts'
 import type { CliContext } from '../context.ts'
 import { diskStatus, readDisk } from '../disk.ts'
 import { askFleet, type FleetAnswer, revive } from '../fleet.ts'
+import { jobTable } from '../job-table.ts'
 import { loadPlan } from '../load-plan.ts'
 import { paintFleet, paintHealth, paintState } from '../paint.ts'
 import { bytes, type Column, percent, span, table } from '../table.ts'
@@ -25,7 +26,8 @@ export async function status(context: CliContext): Promise<number> {
     const keeper = await revive(context)
     keeper.close()
   }
-  return document.modules.some(module => module.pid !== null) ? 0 : NOTHING_RUNS
+  const waits = document.keeper !== null && document.jobs.length > 0
+  return waits || document.modules.some(module => module.pid !== null) ? 0 : NOTHING_RUNS
 }
 
 /** A fleet that was never started is shown as mark.yaml declares it. */
@@ -56,9 +58,11 @@ export function statusLines(
     )
   lines.push(headLine(document, context))
   for (const what of document.degraded) lines.push(paint('yellow', `degraded: ${visibleCell(what)}`))
-  if (document.modules.length === 0) return [...lines, 'no modules']
   const rows = document.modules.map(module => moduleRow(module, context))
-  return [...lines, ...table(COLUMNS, rows, context.isTty ? context.columns : null)]
+  if (rows.length > 0) lines.push(...table(COLUMNS, rows, context.isTty ? context.columns : null))
+  else if (document.jobs.length === 0) lines.push('no modules')
+  if (document.jobs.length > 0) lines.push(...jobTable(document.jobs, context, Date.now()))
+  return lines
 }
 
 function headLine(document: StatusDocument, { paint }: Pick<CliContext, 'paint'>): string {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { FakeJobs } from '../../../test/fake-jobs.ts'
 import type { Ask } from '../../contract/keeper.ts'
 import { MarkError } from '../../core/errors.ts'
 import type { LogLine } from '../../core/log-line.ts'
@@ -50,7 +51,11 @@ function bench(more: Partial<ApiDeps> = {}) {
         events: async query => ({ events: [event(1)], firstId: 7, lastId: 9, more: query.limit === 1 }),
         exits: async () => ({ exits: [], more: false }),
         exit: async () => null,
+        jobRows: async () => ({ rows: [], more: false }),
+        jobRow: async () => null,
+        spans: async () => [],
       },
+      jobs: new FakeJobs(),
       logs: { tail: () => [] },
       stream,
       matcher: pattern => {

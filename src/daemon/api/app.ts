@@ -7,18 +7,20 @@ import { type Context, Hono } from 'hono'
 import type { ModuleRecord } from '../../contract/api.ts'
 import { MarkError } from '../../core/errors.ts'
 import type { ApiDeps } from './deps.ts'
-import { Idempotency } from './idempotency.ts'
+import { fleetOf } from './fleet-of.ts'
+import { jobCommands, jobReads } from './jobs.ts'
 import { findLines, levelParameter } from './logs.ts'
+import { BY, type Post, postsOf, whoOf } from './posts.ts'
 import { problem, usage } from './problem.ts'
 import {
   bodyOf,
   countOf,
+  isRunId,
   nameOf,
   queryOf,
   readCursor,
   sinceOf,
   textField,
-  textOf,
   writeCursor,
 } from './requests.ts'
 
@@ -26,9 +28,6 @@ const COMMANDS = ['start', 'stop', 'restart', 'reload', 'hold', 'unhold'] as con
 const LEVELS = ['pause', 'halt', 'flatten'] as const
 const SCOPE = /^(?:all|(?:module|group):[a-z][a-z0-9_-]{0,62}|account:[A-Za-z0-9][\w:.@-]{0,126})$/
 const KILL_ID = /^[A-Za-z0-9][\w-]{0,63}$/
-const RUN_ID = /^[0-9A-HJKMNP-TV-Z]{26}$/
-/** Who asked, in the journal: the file's permission is the credential, so no name is known. */
-const BY = 'api'
 
 /**
  * `hosts`: values of Host that are served; any request with an Origin comes from a browser and is refused.
@@ -52,7 +51,10 @@ export function makeApp(deps: ApiDeps, hosts: readonly string[]): Hono {
   app.get('/healthz', context => context.json({ ok: true, keeper: deps.keeperUp(), version: deps.version }))
   reads(app, deps)
   records(app, deps)
-  commands(app, deps)
+  jobReads(app, deps)
+  const post = postsOf(app, deps)
+  commands(post, deps)
+  jobCommands(post, deps)
   return app
 }
 
@@ -78,7 +80,7 @@ function reads(app: Hono, deps: ApiDeps): void {
   app.get('/api/v1/modules/:module/logs', context => {
     const query = queryOf(context, ['n', 'since', 'level', 'grep', 'cursor'])
     const { lines, before } = findLines(deps.logs, {
-      module: moduleOf(context, deps).name,
+      module: loggedOf(context, deps),
       count: countOf(query.n, 100, 5000, 'n'),
       sinceMs: sinceOf(query.since, deps.nowMs()),
       level: levelParameter(query.level),
@@ -125,7 +127,7 @@ function records(app: Hono, deps: ApiDeps): void {
   app.get('/api/v1/exits/:run', async context => {
     queryOf(context, [])
     const run = context.req.param('run')
-    const found = RUN_ID.test(run) ? await deps.archive.exit(run) : null
+    const found = isRunId(run) ? await deps.archive.exit(run) : null
     if (!found)
       return problem(
         usage('No exit of such a run is known.', 'GET /api/v1/modules/{m}/exits lists them.'),
@@ -135,21 +137,7 @@ function records(app: Hono, deps: ApiDeps): void {
   })
 }
 
-function commands(app: Hono, deps: ApiDeps): void {
-  const idempotency = new Idempotency()
-  const post = (path: string, work: (context: Context) => Promise<Response>): void => {
-    app.post(path, async context => {
-      const request = `${context.req.path}\n${await textOf(context)}`
-      return await idempotency.once(context.req.header('idempotency-key'), request, async () => {
-        try {
-          return await work(context)
-        } catch (error) {
-          if (!(error instanceof MarkError)) deps.failed(error)
-          return problem(error)
-        }
-      })
-    })
-  }
+function commands(post: Post, deps: ApiDeps): void {
   for (const ask of COMMANDS) {
     post(`/api/v1/modules/:module/${ask}`, async context => {
       queryOf(context, [])
@@ -165,7 +153,7 @@ function commands(app: Hono, deps: ApiDeps): void {
       const body = await bodyOf(context, ['reason', 'by'])
       const { name } = moduleOf(context, deps)
       const reason = textField(body.reason, 'reason', 500)
-      return context.json(deps[verb](name, textField(body.by, 'by', 64) ?? BY, reason) ?? {}, 202)
+      return context.json(deps[verb](name, whoOf(body), reason) ?? {}, 202)
     })
   }
   post('/api/v1/kill', async context => {
@@ -193,16 +181,6 @@ function commands(app: Hono, deps: ApiDeps): void {
   })
 }
 
-function fleetOf(deps: ApiDeps): NonNullable<ReturnType<ApiDeps['fleet']>> {
-  const fleet = deps.fleet()
-  if (fleet) return fleet
-  throw new MarkError(
-    'MARK_NOT_RUNNING',
-    'The keeper was not heard yet.',
-    'Try again in a second, or run `mark status`.',
-  )
-}
-
 function moduleOf(context: Context, deps: ApiDeps): NonNullable<ReturnType<ApiDeps['module']>> {
   const module = deps.module(nameOf(context.req.param('module') ?? ''))
   if (module) return module
@@ -211,6 +189,12 @@ function moduleOf(context: Context, deps: ApiDeps): NonNullable<ReturnType<ApiDe
     'There is no module of that name.',
     'GET /api/v1/modules lists them.',
   )
+}
+
+/** A job has a log as a module has. */
+function loggedOf(context: Context, deps: ApiDeps): string {
+  const name = nameOf(context.req.param('module') ?? '')
+  return deps.jobs.job(name)?.name ?? moduleOf(context, deps).name
 }
 
 function patternOf(deps: ApiDeps, pattern: string): (lines: readonly string[]) => boolean[] {

@@ -7,9 +7,13 @@ import type {
   EventQuery,
   ExitQuery,
   ExitRecord,
+  JobRowPage,
+  JobRowQuery,
+  RunSpan,
   SaidRecord,
 } from '../../contract/api.ts'
 import type { Ask } from '../../contract/keeper.ts'
+import type { JobRow } from '../../core/jobs/job-row.ts'
 import type { JobView, LedgerRow } from '../../core/jobs/ledger-row.ts'
 import type { ModuleView, StatusDocument } from '../../core/view.ts'
 import type { LogLine } from '../../core/log-line.ts'
@@ -34,6 +38,7 @@ export interface ApiDeps {
   /** Rejects with what the keeper says, or MARK_NOT_RUNNING. */
   readonly ask: (ask: Ask) => Promise<unknown>
   readonly archive: ArchiveApi
+  readonly jobs: JobsApi
   readonly logs: LogApi
   readonly stream: StreamHub
   /** Which lines fit; throws for a pattern that cannot be used. */
@@ -50,6 +55,10 @@ export interface ArchiveApi {
   events(query: EventQuery): Promise<EventPage>
   exits(query: ExitQuery): Promise<{ exits: ExitRecord[]; more: boolean }>
   exit(runId: string): Promise<{ exit: ExitRecord; dossier: DossierRecord | null } | null>
+  jobRows(query: JobRowQuery): Promise<JobRowPage>
+  jobRow(runId: string): Promise<JobRow | null>
+  /** Of processes that wrote; unknown ones are left out. */
+  spans(runIds: readonly string[]): Promise<readonly RunSpan[]>
 }
 
 export interface LogApi {

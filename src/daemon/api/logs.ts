@@ -1,8 +1,8 @@
 /**
  * GET /modules/{m}/logs: the newest lines that fit, going back through the log in pieces, with a bound on how
- * far one request looks. The cursor leads on to older lines.
+ * far one request looks. The cursor leads on to older lines. GET /runs/{id}/log: the newest of one run.
  */
-import type { LogRecord } from '../../contract/api.ts'
+import type { LogRecord, RunSpan } from '../../contract/api.ts'
 import { LOG_LEVELS, type LogLevel, type LogLine } from '../../core/log-line.ts'
 import { formatUtc } from '../../core/time.ts'
 import type { LogApi } from './deps.ts'
@@ -40,6 +40,24 @@ export function findLines(logs: LogApi, query: LogQuery): { lines: LogRecord[]; 
   if (found.length <= query.count) return { lines: found.map(asRecord), before: ended ? null : before }
   const newest = found.slice(-query.count)
   return { lines: newest.map(asRecord), before: newest[0]?.offset ?? null }
+}
+
+/** The last `count` lines within these parts of a log, oldest first. Parts that overlap share lines. */
+export function linesOfSpans(
+  logs: LogApi,
+  module: string,
+  spans: readonly RunSpan[],
+  count: number,
+): LogRecord[] {
+  const found = new Map<number, LogLine>()
+  for (const { from, to } of spans.toReversed()) {
+    if (found.size >= count) break
+    for (const line of logs.tail(module, count, to)) if (line.offset >= from) found.set(line.offset, line)
+  }
+  return [...found.values()]
+    .sort((a, b) => a.offset - b.offset)
+    .slice(-count)
+    .map(asRecord)
 }
 
 export function levelParameter(text: string | undefined): LogLevel | null {

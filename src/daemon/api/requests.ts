@@ -5,13 +5,40 @@
 import type { Context } from 'hono'
 import { MarkError } from '../../core/errors.ts'
 import { parseDurationMs } from '../../core/time.ts'
+import { parseRfc3339 } from '../../core/wall-time.ts'
 import { usage } from './problem.ts'
 
 const NAME = /^[a-z][a-z0-9_-]{0,62}$/
+const RUN_ID = /^[0-9A-HJKMNP-TV-Z]{26}$/
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
+const TEXTS_MAX = 64
 const BODY_MAX_BYTES = 64 * 1024
 const BODY_DEPTH_KEYS = 16
 
-/** A module's, job's or group's name. */
+export function isRunId(text: string): boolean {
+  return RUN_ID.test(text)
+}
+
+/** The id of a job's run. */
+export function runIdOf(text: string): string {
+  if (isRunId(text)) return text
+  throw new MarkError(
+    'MARK_NO_SUCH_RUN',
+    'That is no id of a run.',
+    'GET /api/v1/jobs/{j}/runs lists those of a job.',
+  )
+}
+
+export function jobNameOf(text: string): string {
+  if (NAME.test(text)) return text
+  throw noSuchJob()
+}
+
+export function noSuchJob(): MarkError {
+  return new MarkError('MARK_NO_SUCH_JOB', 'There is no job of that name.', 'GET /api/v1/jobs lists them.')
+}
+
+/** A module's or group's name. */
 export function nameOf(text: string): string {
   if (NAME.test(text)) return text
   throw new MarkError(
@@ -123,6 +150,36 @@ export function textField(value: unknown, name: string, max: number): string | n
   if (value === undefined || value === null) return null
   if (typeof value === 'string' && value.length <= max && !/[\0-\x1f\x7f]/.test(value)) return value
   throw usage(`${name} is a text of at most ${max} characters on one line.`)
+}
+
+/** Names of variables with a text each; without it {}. */
+export function textsField(value: unknown, name: string): Record<string, string> {
+  if (value === undefined || value === null) return {}
+  if (typeof value !== 'object' || Array.isArray(value)) throw usage(`${name} is an object of texts.`)
+  const entries = Object.entries(value)
+  if (entries.length > TEXTS_MAX) throw usage(`${name} has at most ${TEXTS_MAX} keys.`)
+  return Object.fromEntries(
+    entries.map(([key, text]) => {
+      if (!VARIABLE.test(key)) throw usage(`A key of ${name} is no name of a variable.`)
+      const given = textField(text, `${name}.${key}`, 4096)
+      if (given === null) throw usage(`${name}.${key} is a text.`)
+      return [key, given]
+    }),
+  )
+}
+
+/** RFC 3339 with an offset, as Unix milliseconds. */
+export function momentField(value: unknown, name: string): number {
+  const ms = typeof value === 'string' ? parseRfc3339(value) : null
+  if (ms === null) throw usage(`${name} is a time such as 2026-01-31T12:00:00Z.`)
+  return ms
+}
+
+/** Without it false. */
+export function truthField(value: unknown, name: string): boolean {
+  if (value === undefined || value === null) return false
+  if (typeof value === 'boolean') return value
+  throw usage(`${name} is true or false.`)
 }
 
 function knows(keys: readonly string[]): string {

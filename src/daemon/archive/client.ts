@@ -5,6 +5,7 @@
  */
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { MarkError } from '../../core/errors.ts'
+import type { Clock } from '../../host/clock.ts'
 import type { EventPage, EventQuery, ExitQuery } from '../../contract/api.ts'
 import type { ArchiveReads, ArchiveSetup, FromArchive, ToArchive } from './protocol.ts'
 import type { RunNotes } from './draft.ts'
@@ -27,6 +28,7 @@ const MAX_WAITING = 256
 const NOTES_MAX = 1000
 const RESTART_MIN_MS = 200
 const RESTART_MAX_MS = 60_000
+const HOUR_MS = 3_600_000
 const CLOSE_MS = 500
 /** News may wait this long for a thread, so that none is started amid a fleet's start; questions never do. */
 const GATHER_MS = 500
@@ -49,6 +51,7 @@ export class ArchiveClient {
   /** What runs that ended left, until there is a thread. */
   #notes: RunNotes[] = []
   #closed = false
+  #retaining: NodeJS.Timeout | null = null
 
   constructor(setup: ArchiveSetup, hearing: ArchiveHearing) {
     this.#setup = setup
@@ -60,6 +63,9 @@ export class ArchiveClient {
     events: (query: EventQuery) => this.ask('events', query),
     exits: (query: ExitQuery) => this.ask('exits', query),
     exit: (runId: string) => this.ask('exit', runId),
+    jobRows: (query: Parameters<ArchiveReads['jobRows']>[0]) => this.ask('jobRows', query),
+    jobRow: (runId: string) => this.ask('jobRow', runId),
+    spans: (runIds: Parameters<ArchiveReads['spans']>[0]) => this.ask('spans', runIds),
   }
 
   /** What stands in the archive behind this event; null: it is not there, so nobody can tell. */
@@ -109,6 +115,14 @@ export class ArchiveClient {
     this.#post({ kind: 'retain', beforeMs })
   }
 
+  /** Lets go of what is older than this many ms, now and then; null: of nothing. */
+  retainHourly(keepMs: () => number | null, clock: Clock): void {
+    this.#retaining = setInterval(() => {
+      const ms = keepMs()
+      if (ms !== null) this.retain(clock.now().wallMs - ms)
+    }, HOUR_MS).unref()
+  }
+
   /** Values that must never be stored. Nothing is imported before this was called once. */
   secrets(values: readonly string[]): void {
     this.#secrets = values
@@ -119,6 +133,7 @@ export class ArchiveClient {
   async close(): Promise<void> {
     this.#closed = true
     if (this.#timer) clearTimeout(this.#timer)
+    if (this.#retaining) clearInterval(this.#retaining)
     this.#failAll('the daemon ends')
     const worker = this.#worker
     if (!worker) return

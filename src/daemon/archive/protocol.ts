@@ -1,7 +1,17 @@
 /**
  * What passes between the daemon's main thread and the archive's thread. Types only.
  */
-import type { DossierRecord, EventPage, EventQuery, ExitQuery, ExitRecord } from '../../contract/api.ts'
+import type {
+  DossierRecord,
+  EventPage,
+  EventQuery,
+  ExitQuery,
+  ExitRecord,
+  JobRowPage,
+  JobRowQuery,
+  RunSpan,
+} from '../../contract/api.ts'
+import type { JobRow } from '../../core/jobs/job-row.ts'
 import type { Uptime } from '../../core/uptime.ts'
 import type { RunNotes } from './draft.ts'
 import type { NewExit } from './store.ts'
@@ -14,6 +24,9 @@ export interface ArchiveReads {
   exit(runId: string): { exit: ExitRecord; dossier: DossierRecord | null } | null
   fingerprints(): { module: string; runId: string; fingerprint: string | null }[]
   startOffset(runId: string): number | null
+  jobRows(query: JobRowQuery): JobRowPage
+  jobRow(runId: string): JobRow | null
+  spans(runIds: readonly string[]): RunSpan[]
   uptime(query: { modules: readonly string[]; fromMs: number; toMs: number }): Record<string, Uptime>
 }
 

@@ -60,6 +60,22 @@ const MIGRATIONS: readonly string[] = [
      journal_id TEXT NOT NULL,
      seq INTEGER NOT NULL
    ) STRICT;`,
+  `CREATE TABLE job_rows (
+     run_id TEXT PRIMARY KEY,
+     job TEXT NOT NULL,
+     nominal_ms INTEGER,
+     planned_ms INTEGER NOT NULL,
+     trigger TEXT NOT NULL,
+     outcome TEXT NOT NULL,
+     rev INTEGER NOT NULL,
+     told_ms INTEGER NOT NULL,
+     ended INTEGER NOT NULL,
+     row TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE UNIQUE INDEX job_rows_by_instant ON job_rows (job, nominal_ms)
+     WHERE trigger IN ('schedule', 'catch_up') AND nominal_ms IS NOT NULL;
+   CREATE INDEX job_rows_by_job ON job_rows (job, planned_ms);
+   CREATE INDEX job_rows_ended ON job_rows (told_ms) WHERE ended = 1;`,
 ]
 
 export class SchemaNewer extends Error {

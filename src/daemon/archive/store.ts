@@ -1,11 +1,12 @@
 /**
- * The archive's one writer: events, exits and dossiers in SQLite (WAL). A batch and the cursor behind it are
- * one transaction, so an import may be repeated from anywhere without doubling anything. Every method may
- * throw what SQLite throws; the importer deals with it.
+ * The archive's one writer: events, exits, dossiers and the ledger in SQLite (WAL). A batch and the cursor
+ * behind it are one transaction, so an import may be repeated from anywhere without doubling anything. Every
+ * method may throw what SQLite throws; the importer deals with it.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { FleetEvent } from '../../core/view.ts'
 import type { CrashNote, DossierDraft, RunNotes } from './draft.ts'
+import { forgetJobRows, keepJobRow } from './job-rows.ts'
 import { migrate } from './schema.ts'
 
 export interface Cursor {
@@ -74,6 +75,7 @@ export class Store {
       const exits: NewExit[] = []
       for (const event of events) {
         this.#insertEvent(event)
+        keepJobRow(sql => this.statement(sql), event, timeOf(event))
         const exit = event.kind === 'exited' ? this.#insertExit(event, dossier, notes) : null
         if (exit) exits.push(exit)
       }
@@ -116,6 +118,7 @@ export class Store {
              AND NOT EXISTS (SELECT 1 FROM exits e WHERE e.dossier_id = d.id) LIMIT ?)`,
         ),
       ].map(statement => Number(statement.run(beforeMs, limit).changes))
+      gone.push(forgetJobRows(sql => this.statement(sql), beforeMs, limit))
       return gone.some(count => count >= limit)
     })
   }

@@ -10,6 +10,7 @@ import { readJournal } from '../../host/journal-reader.ts'
 import { readRange } from '../../host/log-reader.ts'
 import { makeDossier, OUTPUT_MAX_BYTES } from './dossier.ts'
 import { Importer } from './importer.ts'
+import * as jobQueries from './job-queries.ts'
 import type { ArchiveReads, ArchiveSetup, FromArchive, ToArchive } from './protocol.ts'
 import * as queries from './queries.ts'
 import type { CrashNote, DossierDraft, RunNotes } from './draft.ts'
@@ -80,6 +81,9 @@ const READS: {
   exit: queries.findExit,
   fingerprints: queries.lastFingerprints,
   startOffset: queries.startOffset,
+  jobRows: jobQueries.findJobRows,
+  jobRow: jobQueries.findJobRow,
+  spans: jobQueries.findSpans,
   uptime: (store, query) => {
     const found: Record<string, Uptime> = {}
     for (const module of query.modules)

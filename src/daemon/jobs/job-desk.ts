@@ -11,8 +11,9 @@ import { type JobView, type LedgerRow, ledgerRow } from '../../core/jobs/ledger-
 import { endOp, openRows, type Scheduling, type Wish } from '../../core/jobs/scheduling.ts'
 import { MarkError } from '../../core/errors.ts'
 import { nearest } from '../../core/nearest.ts'
-import { nextInstant, type Schedule } from '../../core/schedule.ts'
-import { formatDuration, formatUtc } from '../../core/time.ts'
+import { nextInstant } from '../../core/schedule.ts'
+import { scheduleText } from '../../core/schedule-text.ts'
+import { formatUtc } from '../../core/time.ts'
 import { formatLocal } from '../../core/wall-time.ts'
 import type { JobScheduler } from './scheduler.ts'
 
@@ -20,9 +21,18 @@ const BACKFILL_MAX = 1000
 
 export class JobDesk {
   readonly #scheduler: JobScheduler
+  readonly #redact: <T>(value: T) => T
+  /** Until something changes, or the next instant is another. */
+  readonly #views = new Map<string, { readonly view: JobView; readonly untilMs: number }>()
 
-  constructor(scheduler: JobScheduler) {
+  constructor(scheduler: JobScheduler, redact: <T>(value: T) => T) {
     this.#scheduler = scheduler
+    this.#redact = redact
+  }
+
+  /** What was shown of these may be another now. */
+  forget(names: readonly string[]): void {
+    for (const name of names) this.#views.delete(name)
   }
 
   list(): JobView[] {
@@ -36,7 +46,7 @@ export class JobDesk {
 
   open(runId: string): LedgerRow | null {
     const row = this.#scheduler.book.rows.get(runId)
-    return row ? ledgerRow(row) : null
+    return row ? this.#redact(ledgerRow(row)) : null
   }
 
   async run(
@@ -116,7 +126,9 @@ export class JobDesk {
         return opsOf(job, wish, given)
       })
     })
-    return rows.filter(row => row.job === name && row.trigger === 'backfill').map(ledgerRow)
+    return rows
+      .filter(row => row.job === name && row.trigger === 'backfill')
+      .map(row => this.#redact(ledgerRow(row)))
   }
 
   async #wish(job: JobPlan, make: (given: Scheduling) => Wish): Promise<LedgerRow> {
@@ -132,7 +144,7 @@ export class JobDesk {
   #shown(rows: readonly JobRow[], runId: string): LedgerRow {
     const row = rows.find(({ run_id }) => run_id === runId) ?? this.#scheduler.book.rows.get(runId)
     if (!row) throw new MarkError('MARK_NO_SUCH_RUN', `The keeper took no run ${runId}.`)
-    return ledgerRow(row)
+    return this.#redact(ledgerRow(row))
   }
 
   async #setPaused(name: string, paused: JobMemory['paused']): Promise<JobView> {
@@ -159,6 +171,15 @@ export class JobDesk {
   }
 
   #view(job: JobPlan): JobView {
+    const known = this.#views.get(job.name)
+    if (known && this.#scheduler.nowMs() < known.untilMs) return known.view
+    const view = this.#redact(this.#makeView(job))
+    const untilMs = view.next_at === null ? Number.POSITIVE_INFINITY : Date.parse(view.next_at)
+    this.#views.set(job.name, { view, untilMs })
+    return view
+  }
+
+  #makeView(job: JobPlan): JobView {
     const { book } = this.#scheduler
     const { last, paused } = book.memory(job.name)
     const rows = openRows(book, job.name)
@@ -173,7 +194,7 @@ export class JobDesk {
       last: last && { run_id: last.run_id, outcome: last.outcome, at: formatUtc(last.at_ms) },
       next_at: next === null ? null : formatUtc(next),
       next_local: next === null ? null : formatLocal(next, offsetMs),
-      schedule: wordsOf(job.schedule),
+      schedule: scheduleText(job.schedule),
       timezone: job.timezone,
       paused: paused && { by: paused.by, note: paused.note, at: formatUtc(paused.at_ms) },
       runs: rows.map(ledgerRow),
@@ -184,19 +205,4 @@ export class JobDesk {
 function opsOf(job: JobPlan, wish: Wish, given: Scheduling): JobOp[] {
   const { row, ops } = admit(job, wish, given)
   return withDownstream([...ops, { op: 'row', row }], given)
-}
-
-function wordsOf(schedule: Schedule): string {
-  switch (schedule.kind) {
-    case 'cron':
-      return schedule.line
-    case 'every':
-      return `every ${formatDuration(schedule.everyMs)}`
-    case 'at':
-      return `at ${formatUtc(schedule.atMs)}`
-    case 'after':
-      return `after ${schedule.jobs.join(', ')}`
-    case 'none':
-      return 'by hand'
-  }
 }

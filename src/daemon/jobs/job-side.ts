@@ -16,6 +16,8 @@ import { JobScheduler, type SchedulerGiven } from './scheduler.ts'
 
 export interface JobSideGiven extends Pick<SchedulerGiven, 'clock' | 'ask' | 'mintId' | 'say' | 'used'> {
   readonly logs: string
+  /** Without the secrets that a row's own words may hold. */
+  readonly redact: <T>(value: T) => T
   /** Where an attempt's output begins in the log of its job; null: nobody knows. */
   readonly startOf: (runId: string) => Promise<number | null>
   /** A process of an attempt is there. */
@@ -44,10 +46,10 @@ export class JobSide {
       ...given,
       killed: job => this.#killed(job),
       closed: (job, ms) => this.#closed(job, ms),
-      changed: () => {},
+      changed: names => this.desk.forget(names),
       outputsOf: (job, attempt) => this.#outputsOf(job, attempt),
     })
-    this.desk = new JobDesk(this.#scheduler)
+    this.desk = new JobDesk(this.#scheduler, given.redact)
   }
 
   up(plan: Plan | null, kills: readonly KillView[]): void {
