@@ -30,7 +30,9 @@ export function fillIn(
     if (value === undefined) missing.push(`${name} has printed no ${key} yet`)
     return value ?? ''
   }
-  const params = mapped(row.params, text => text.replace(REFERENCE, (_, inner: string) => output(inner)))
+  const params = mapped(row.params, text =>
+    text.replace(REFERENCE, (whole, inner: string) => (inner.startsWith('jobs.') ? output(inner) : whole)),
+  )
   const fill = (text: string): string =>
     text.replace(REFERENCE, (_, inner: string) =>
       inner.startsWith('params.') ? (params[inner.slice('params.'.length)] ?? '') : output(inner),
