@@ -18,8 +18,8 @@ import type {
   StatusDocument,
 } from '../core/view.ts'
 
-/** A plan of several hundred modules fits; nothing longer is read. */
-export const LINE_MAX_BYTES = 8 * 1024 * 1024
+/** A plan of ten thousand jobs fits; nothing longer is read. */
+export const LINE_MAX_BYTES = 32 * 1024 * 1024
 
 /** Who asks: an operator's login name, `daemon`, `keeper`. Shown in reasons and kept in the journal. */
 export type Ask =

@@ -5,8 +5,10 @@
  */
 import type { Ask, Push } from '../contract/keeper.ts'
 import { MarkError } from '../core/errors.ts'
-import type { Plan } from '../core/plan.ts'
+import { shareEqual } from '../core/share-equal.ts'
+import { type Plan, startedSpecs } from '../core/plan.ts'
 import type { StatusDocument } from '../core/view.ts'
+import { tidyUpAfter } from '../host/tidy-up.ts'
 
 export interface KeeperConnection {
   ask(ask: Ask, timeoutMs?: number | null): Promise<unknown>
@@ -147,5 +149,6 @@ export class KeeperLink {
 
 async function askPlan(connection: KeeperConnection): Promise<Plan | null> {
   const { plan } = (await connection.ask({ ask: 'plan' }, ASK_MS)) as { plan: Plan | null }
-  return plan
+  if (plan) tidyUpAfter(startedSpecs(plan).length)
+  return shareEqual(plan)
 }

@@ -27,6 +27,8 @@ export interface ProcessCalls {
   reap(pid: number): Exit | 'alive' | null
   /** Waits for its turn on the processor (SCHED_BATCH) instead of pushing in; what it starts does too. */
   takeTurns(): void
+  /** Freed memory that the allocator keeps goes back to the host (glibc alone keeps it). */
+  giveBack(): void
 }
 
 export interface PidfdCalls {
@@ -171,6 +173,13 @@ function processCalls(native: Native): ProcessCalls {
     takeTurns() {
       // Refused by some containers: then it is as urgent as everybody.
       schedule(0, SCHED_BATCH, Buffer.alloc(SCHED_PARAM_BYTES))
+    },
+    giveBack() {
+      try {
+        native.call('int malloc_trim(size_t pad)')(0)
+      } catch {
+        // musl has none, and needs none.
+      }
     },
     reap(pid) {
       const result = waitpid(pid, status, WNOHANG)

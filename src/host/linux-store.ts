@@ -5,10 +5,12 @@
  */
 import type { Exit } from '../core/exit.ts'
 import { type ChildrenDocument, recordsOf, type RunRecord } from '../core/keeper-state.ts'
-import type { Plan } from '../core/plan.ts'
+import { type Plan, startedSpecs } from '../core/plan.ts'
+import { shareEqual } from '../core/share-equal.ts'
 import type { FleetEvent } from '../core/view.ts'
 import { readChecked, setAside, writeChecked } from './atomic-file.ts'
 import { ChildrenFile } from './children-file.ts'
+import { tidyUpAfter } from './tidy-up.ts'
 import { readSecretsEnv, writeSecretsEnv } from './environment.ts'
 import type { Journal } from './journal.ts'
 import {
@@ -54,13 +56,15 @@ export class LinuxStore implements Store {
   }
 
   loadPlan(): Plan | null {
-    const plan = this.#load(this.#state.plan) as Plan | null
+    const plan = shareEqual(this.#load(this.#state.plan) as Plan | null)
     this.logRetentionMs = plan?.retention.logsMs ?? null
+    if (plan) tidyUpAfter(startedSpecs(plan).length)
     return plan
   }
 
   savePlan(plan: Plan): void {
     this.logRetentionMs = plan.retention.logsMs
+    tidyUpAfter(startedSpecs(plan).length)
     this.#try('plan.json', () =>
       writeChecked(this.#state.plan, plan, { mode: 0o600, fsync: true, keepBackup: true }),
     )

@@ -7,6 +7,7 @@ import { type Child, isLive, newChild } from '../core/child.ts'
 import { MarkError } from '../core/errors.ts'
 import { covers, killHold } from '../core/kill.ts'
 import { type Change, difference, type Plan } from '../core/plan.ts'
+import { shareEqual } from '../core/share-equal.ts'
 import type { Engine } from './engine.ts'
 
 export interface Application {
@@ -27,7 +28,8 @@ export interface Applied {
 
 type Item = { name: string; event: Parameters<Engine['feed']>[1] }
 
-export function applyPlan(engine: Engine, { plan, only, by }: Application): Applied {
+export function applyPlan(engine: Engine, { plan: given, only, by }: Application): Applied {
+  const plan = shareEqual(given)
   const known = new Set(plan.modules.map(spec => spec.name))
   const missing = only?.find(name => !known.has(name))
   if (missing !== undefined)

@@ -14,6 +14,7 @@ import { nearest } from '../../core/nearest.ts'
 import { nextInstant } from '../../core/schedule.ts'
 import { scheduleText } from '../../core/schedule-text.ts'
 import { formatUtc } from '../../core/time.ts'
+import { timeZone } from '../../contract/jobs/time-zone.ts'
 import { formatLocal } from '../../core/wall-time.ts'
 import type { JobScheduler } from './scheduler.ts'
 
@@ -22,17 +23,10 @@ const BACKFILL_MAX = 1000
 export class JobDesk {
   readonly #scheduler: JobScheduler
   readonly #redact: <T>(value: T) => T
-  /** Until something changes, or the next instant is another. */
-  readonly #views = new Map<string, { readonly view: JobView; readonly untilMs: number }>()
 
   constructor(scheduler: JobScheduler, redact: <T>(value: T) => T) {
     this.#scheduler = scheduler
     this.#redact = redact
-  }
-
-  /** What was shown of these may be another now. */
-  forget(names: readonly string[]): void {
-    for (const name of names) this.#views.delete(name)
   }
 
   list(): JobView[] {
@@ -171,12 +165,7 @@ export class JobDesk {
   }
 
   #view(job: JobPlan): JobView {
-    const known = this.#views.get(job.name)
-    if (known && this.#scheduler.nowMs() < known.untilMs) return known.view
-    const view = this.#redact(this.#makeView(job))
-    const untilMs = view.next_at === null ? Number.POSITIVE_INFINITY : Date.parse(view.next_at)
-    this.#views.set(job.name, { view, untilMs })
-    return view
+    return this.#redact(this.#makeView(job))
   }
 
   #makeView(job: JobPlan): JobView {
@@ -185,9 +174,8 @@ export class JobDesk {
     const rows = openRows(book, job.name)
     const isRunning = rows.some(row => liveAttempt(row) !== null)
     const state = isRunning ? 'running' : rows.length > 0 ? 'waiting' : paused ? 'paused' : 'idle'
-    const clockwork = this.#scheduler.clockworkOf(job)
-    const next = clockwork ? (nextInstant(job, clockwork, this.#scheduler.nowMs())?.atMs ?? null) : null
-    const offsetMs = next === null ? 0 : (clockwork?.zone.stretchAt(next).offsetMs ?? 0)
+    const next = this.#scheduler.nextMs(job)
+    const offsetMs = next === null ? 0 : timeZone(job.timezone).stretchAt(next).offsetMs
     return {
       name: job.name,
       state,

@@ -46,7 +46,6 @@ export class JobSide {
       ...given,
       killed: job => this.#killed(job),
       closed: (job, ms) => this.#closed(job, ms),
-      changed: names => this.desk.forget(names),
       outputsOf: (job, attempt) => this.#outputsOf(job, attempt),
     })
     this.desk = new JobDesk(this.#scheduler, given.redact)

@@ -11,7 +11,7 @@ import type { JobPlan } from '../../core/jobs/job-plan.ts'
 import { isOpen, type JobAttempt, type JobRow } from '../../core/jobs/job-row.ts'
 import { endOp, type Scheduling, type StartOrder } from '../../core/jobs/scheduling.ts'
 import type { Plan } from '../../core/plan.ts'
-import type { Clockwork, JobSpec } from '../../core/schedule.ts'
+import { type Clockwork, type JobSpec, nextInstant } from '../../core/schedule.ts'
 import type { FleetEvent } from '../../core/view.ts'
 import type { Clock } from '../../host/clock.ts'
 import { WatchedClock } from './watched-clock.ts'
@@ -26,8 +26,6 @@ export interface SchedulerGiven {
   /** What the attempt printed for later jobs. Never rejects. */
   readonly outputsOf: (job: JobPlan, attempt: JobAttempt) => Promise<Readonly<Record<string, string>>>
   readonly used: (attempt: JobAttempt) => Pick<JobRow, 'cpu_s' | 'memory_bytes'>
-  /** What is known of these jobs is another now. */
-  readonly changed: (jobs: readonly string[]) => void
   readonly say: (line: string) => void
 }
 
@@ -35,6 +33,7 @@ export interface SchedulerGiven {
 const LOOK_MS = 30_000
 const OPS_AT_ONCE = 200
 const AGAIN_MS = 1000
+const CLOCKWORKS_MAX = 32
 
 export class JobScheduler {
   readonly #given: SchedulerGiven
@@ -43,9 +42,10 @@ export class JobScheduler {
   #pools: Readonly<Record<string, number>> = {}
   #book: JobBook | null = null
   #clockworkOf: ((job: JobSpec) => Clockwork) | null = null
-  readonly #clockworks = new WeakMap<JobPlan, Clockwork>()
+  readonly #clockworks = new Map<string, Clockwork>()
   readonly #dirty = new Set<string>()
   readonly #wakes = new Map<string, number>()
+  readonly #nexts = new Map<string, number | null>()
   #timer: NodeJS.Timeout | null = null
   #tail: Promise<void> = Promise.resolve()
   #isDue = false
@@ -63,14 +63,31 @@ export class JobScheduler {
     return this.#jobs
   }
 
+  /** Its next instant; null: no clock decides when it runs, or nobody asked yet. */
+  nextMs(job: JobPlan): number | null {
+    const nowMs = this.nowMs()
+    const known = this.#nexts.get(job.name)
+    if (known !== undefined && (known === null || known > nowMs)) return known
+    const clockwork = this.clockworkOf(job)
+    if (clockwork === null) return null
+    const next = nextInstant(job, clockwork, nowMs)?.atMs ?? null
+    this.#nexts.set(job.name, next)
+    return next
+  }
+
   nowMs(): number {
     return this.#given.clock.now().wallMs
   }
 
   clockworkOf(job: JobPlan): Clockwork | null {
     if (this.#clockworkOf === null) return null
-    const known = this.#clockworks.get(job) ?? this.#clockworkOf(job)
-    this.#clockworks.set(job, known)
+    const key = JSON.stringify([job.schedule, job.timezone])
+    const known = this.#clockworks.get(key) ?? this.#clockworkOf(job)
+    // The newest last: a cron line takes 80 KB as croner reads it, and most are asked for once a day.
+    this.#clockworks.delete(key)
+    this.#clockworks.set(key, known)
+    if (this.#clockworks.size > CLOCKWORKS_MAX)
+      this.#clockworks.delete(this.#clockworks.keys().next().value as string)
     return known
   }
 
@@ -92,6 +109,7 @@ export class JobScheduler {
     this.#jobs = new Map((plan?.jobs ?? []).map(job => [job.name, job]))
     this.#pools = plan?.pools ?? {}
     this.#wakes.clear()
+    this.#nexts.clear()
     for (const name of this.#jobs.keys()) this.#dirty.add(name)
     this.#work()
   }
@@ -192,7 +210,6 @@ export class JobScheduler {
     book.learn(kept.rows, kept.jobs)
     this.#book = book
     for (const name of this.#jobs.keys()) this.#dirty.add(name)
-    this.#given.changed([...this.#jobs.keys()])
   }
 
   async #keep(ops: readonly JobOp[]): Promise<readonly JobRow[]> {
@@ -283,7 +300,6 @@ export class JobScheduler {
     for (const name of pools.size > 0 ? this.#openJobs() : []) {
       if (pools.has(this.#jobs.get(name)?.pool ?? '')) this.#dirty.add(name)
     }
-    this.#given.changed(names)
   }
 
   #openJobs(): Set<string> {
