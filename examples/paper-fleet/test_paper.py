@@ -23,6 +23,13 @@ class Killed(BaseException):
     """Stands for kill -9 in the middle of a call."""
 
 
+class Still:
+    """A market in which nothing happens."""
+
+    def price_cents(self, seconds):
+        return 2_000_001
+
+
 class Room(unittest.TestCase):
     def setUp(self):
         room = tempfile.TemporaryDirectory()
@@ -34,7 +41,7 @@ class Room(unittest.TestCase):
         self.kept = None
 
     def exchange(self):
-        return exchange.Exchange(self.ledger, lambda seconds: 2_000_001)
+        return exchange.Exchange(self.ledger, Still())
 
     def teea(self, ask):
         """TEEA in a new life: what it kept of the one before is all it has."""
