@@ -26,8 +26,8 @@ def features(candles):
 
 
 def inputs(now):
-    """What model and policy look at, in the order of INPUTS: whole millionths, averages as their distance from
-    the price."""
+    """What model and policy look at, in the order of INPUTS: whole millionths, averages as their distance
+    from the price."""
     price = now["price_cents"]
     shares = (
         now["return"],

@@ -107,6 +107,16 @@ class Execution(Room):
             self.assertEqual(verify.verify(self.room, settled=True)["reason"], "")
         self.assertEqual(verify.verify(self.room, settled=True)["fills"], 1)
 
+    def test_two_requests_for_an_order_of_one_name_are_one_order(self):
+        trader = self.teea(self.exchange().answer)
+        named = {**BUY, "id": "asky-run"}
+        self.assertEqual(trader.order(named, request("first")), "asky-run")
+        trader.order(BUY, request("another"))
+        self.assertEqual(trader.order({**named, "sats": 9}, request("second")), "asky-run")
+        self.assertEqual(self.teea(self.exchange().answer).recover("third", named), "asky-run")
+        result = verify.verify(self.room, settled=True)
+        self.assertEqual((result["reason"], result["fills"]), ("", 2))
+
     def test_an_answer_that_is_lost_stops_trading_until_it_is_settled(self):
         market = self.exchange()
         trader = self.teea(market.answer)

@@ -1,5 +1,5 @@
-"""ASKY, rebalancing: where the share of bitcoin has moved away from that of the opening account, asks NANA for
-the order that brings it back; NANA may shrink or veto it, as one of DANI's.
+"""ASKY, rebalancing: where the share of bitcoin has moved away from that of the opening account, asks NANA
+for the order that brings it back; NANA may shrink or veto it, as one of DANI's.
 
 The order has the id of this run of the job, so that another attempt, whatever became of the first, asks for
 the same order again: the exchange fills an id once.
@@ -18,7 +18,7 @@ FINAL = {"veto", "rejected", "halted"}
 
 
 def order(account):
-    """(side, sats) that brings the share of bitcoin back to that of the opening; None if it is near enough."""
+    """(side, sats) that brings the share of bitcoin back to what it was; None if it is near enough."""
     price = account["price_cents"] / SATS_PER_BTC
     opening, sats = account["opening"], account["btc_sats"]
     share = opening["btc_sats"] * price / (opening["btc_sats"] * price + opening["cash_cents"])

@@ -1,5 +1,5 @@
-"""SAAN, the gate: a candidate is promoted only if it would have done better than the policy in force, on ticks
-that it did not learn from. A worse one is refused with exit code 1; the one in force stays.
+"""SAAN, the gate: a candidate is promoted only if it would have done better than the policy in force, on
+ticks that it did not learn from. A worse one is refused with exit code 1; the one in force stays.
 
     python3 -m jobs.saan_gate CANDIDATE          the name under which it lies on the shelf `policies`
 """

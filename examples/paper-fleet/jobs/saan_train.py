@@ -1,7 +1,7 @@
 """SAAN, training: learns a policy from the earlier part of ROKO's features and lays it on the shelf as a
 candidate. It puts nothing in force: that is for the gate.
 
-    PLANT=worse python3 -m jobs.saan_train       the drill: a policy made to be bad, which the gate must refuse
+    PLANT=worse python3 -m jobs.saan_train       the drill: one that was made to be bad; the gate refuses it
 """
 
 import os
