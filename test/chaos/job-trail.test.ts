@@ -24,7 +24,7 @@ test('runs that end once are counted by their outcome', () => {
   assert.deepEqual([problems, attempts, outcomes], [[], 2, { succeeded: 2 }])
 })
 
-test('an instant, an attempt or an end that comes twice is a fault, and an attempt without an end too', () => {
+test('an instant, attempt or end that comes twice is a fault, and an attempt without an end', () => {
   const twice = event('job_planned', 'b', { nominal: 'at a', outcome: 'waiting' })
   const faults = [
     [...whole('a'), twice],

@@ -1,6 +1,7 @@
 /**
- * What the journal says of jobs, judged by what a schedule promises: an instant runs once, a run ends once, an
- * attempt is begun once, and after `mark down` none goes on; a run may still wait to be tried again. Pure; never takes MARK's word for its policies.
+ * What the journal says of jobs, judged by what a schedule promises: an instant runs once, a run ends once,
+ * an attempt is begun once, and after `mark down` none goes on; a run may still wait to be tried again. Pure;
+ * never takes MARK's word for its policies.
  */
 import type { JournalEvent } from './journal.ts'
 
