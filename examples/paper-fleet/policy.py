@@ -27,7 +27,7 @@ def learn(rows, worst=False):
         for row, after in zip(rows, rows[1:]):
             for before in STANCES:
                 for stance in STANCES:
-                    later = max(worth.get((situation(after[2:], stance), next), 0.0) for next in STANCES)
+                    later = max(worth.get((situation(after[2:], stance), then), 0.0) for then in STANCES)
                     aim = reward(stance, before, row, after) + PATIENCE * later
                     key = (situation(row[2:], before), stance)
                     worth[key] = worth.get(key, 0.0) + RATE * (aim - worth.get(key, 0.0))

@@ -43,16 +43,17 @@ def main():
     wanted = order(wire.ask(wire.port_of("EXCHANGE", 17100), {"op": "balances"}))
     if wanted is None:
         return job.say("INFO", "the weights are near enough")
-    (side, sats), id = wanted, f"asky-{os.environ['MARK_JOB_RUN_ID']}"
-    asked = {"id": id, "side": side, "sats": sats, "features": newest_risk()}
+    side, sats = wanted
+    name = f"asky-{os.environ['MARK_JOB_RUN_ID']}"
+    asked = {"id": name, "side": side, "sats": sats, "features": newest_risk()}
     try:
         mark.link().request("nana", "propose", asked, timeout=5)
     except mark.RequestRefused as refused:
         kind = job.Refused if refused.code in FINAL else job.TryLater
         raise kind(f"{side} {sats} sats: {refused}") from None
     except mark.RequestUnknown as unknown:
-        raise job.TryLater(f"{side} {sats} sats, order {id}: {unknown}") from None
-    job.say("INFO", f"{side} {sats} sats asked for, order {id} was filled")
+        raise job.TryLater(f"{side} {sats} sats, order {name}: {unknown}") from None
+    job.say("INFO", f"{side} {sats} sats asked for, order {name} was filled")
 
 
 if __name__ == "__main__":

@@ -20,13 +20,12 @@ def judge(made, in_force, table):
     if len(unseen) < ENOUGH:
         raise job.Refused(f"only {len(unseen)} ticks to judge it by, and {ENOUGH} are needed")
 
-    def stance(inputs, before):
-        return policy.stance_of(made["policy"], inputs, before)
+    old = policy.rule if in_force is None else follow(in_force)
+    return policy.score(unseen, follow(made)), policy.score(unseen, old)
 
-    def other(inputs, before):
-        return policy.stance_of(in_force["policy"], inputs, before)
 
-    return policy.score(unseen, stance), policy.score(unseen, other if in_force else policy.rule)
+def follow(made):
+    return lambda inputs, before: policy.stance_of(made["policy"], inputs, before)
 
 
 def decide(policies, name, table):
