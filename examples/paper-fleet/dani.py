@@ -1,22 +1,35 @@
 """DANI, decisions: makes four proposals a second of the newest features and hands them to NANA, who alone can
 let them pass. Features older than two seconds are no ground to trade on.
 
-The rule is there to trade often, not to be rich: buy what is below its fast average, sell what is above.
+DABI's model, where one is in force, says which way, and SAAN's policy how much. Without a model there is a
+rule: buy what is below its fast average, sell what is above. All of it is there to trade often, not to be
+rich.
 """
 
 import time
 
 import mark_sdk as mark
+import model
 import paper
+import policy
+from features import inputs
+from in_force import InForce
 
 DECIDE_EVERY_S = 0.25
 STALE_AFTER_S = 2
 UNIT_SATS = 200_000  # 0.002 BTC
 
 
-def proposal(features):
-    side = "buy" if features["price_cents"] < features["fast"] else "sell"
-    return {"side": side, "sats": UNIT_SATS, "features": features}
+def side_of(features, learned):
+    """By the model: buys when it thinks more of the next tick than it mostly does."""
+    if learned is None:
+        return "buy" if features["price_cents"] < features["fast"] else "sell"
+    return "buy" if model.chance_up(learned, inputs(features)) > learned["middle"] else "sell"
+
+
+def sats_of(side, stance):
+    """The whole unit where the policy wants the same, or there is none; else half of it."""
+    return UNIT_SATS if stance in (None, 1 if side == "buy" else -1) else UNIT_SATS // 2
 
 
 def ask_nana(proposed):
@@ -34,6 +47,8 @@ class Dani:
         self.features = None
         self.proposed = self.executed = 0
         self.halt_level = ""
+        self.model, self.policy = InForce("models", paper.log), InForce("policies", paper.log)
+        self.stance = 0
 
     def hear(self, features, _topic):
         self.features = features
@@ -47,13 +62,21 @@ class Dani:
         self.halt_level = level
         return level
 
+    def _proposal(self, features):
+        side, made = side_of(features, self.model.look()), self.policy.look()
+        if made is not None:
+            self.stance = policy.stance_of(made["policy"], inputs(features), self.stance)
+        sats = sats_of(side, None if made is None else self.stance)
+        return {"side": side, "sats": sats, "features": features}
+
     def _decide(self, features):
-        proposed = proposal(features)
+        proposed = self._proposal(features)
         verdict, reason = ask_nana(proposed)
         self.proposed += 1
         self.executed += verdict == "EXECUTED"
         order = f"{proposed['side']} {proposed['sats']} sats at candle {features['index']}"
-        paper.log("INFO", f"{order}: {verdict} {reason}")
+        by = f"model {self.model.short}, policy {self.policy.short}"
+        paper.log("INFO", f"{order} by {by}: {verdict} {reason}")
 
     def work(self):
         mark.link().subscribe("features", self.hear)

@@ -29,10 +29,9 @@ def divide_up(amount, divisor):
 
 
 class Exchange:
-    def __init__(self, path, price_at):
-        """`price_at(seconds since the exchange opened)` is the mid price in cents."""
+    def __init__(self, path, replay):
         self.lock = threading.Lock()
-        self.price_at = price_at
+        self.replay = replay
         self.ledger = ledger.Ledger(path, OPENING)
         self.answers = {}
         for entry in self.ledger.entries:
@@ -45,8 +44,11 @@ class Exchange:
         elif entry["kind"] == "reject":
             self.answers[entry["client_order_id"]] = {"status": "rejected", "reason": entry["reason"]}
 
+    def open_for_s(self):
+        return time.time() - self.ledger.entries[0]["at"]
+
     def price_cents(self):
-        return self.price_at(time.time() - self.ledger.entries[0]["at"])
+        return self.replay.price_cents(self.open_for_s())
 
     def order(self, order_id, side, sats):
         if order_id in self.answers:
@@ -91,6 +93,8 @@ class Exchange:
                 return self._reject(question["client_order_id"], "cancelled before it came")
             if op == "fills":
                 return {"fills": self.fills(question["since"])}
+            if op == "candles":
+                return self.replay.history(question["since"], self.open_for_s())
             if op == "balances":
                 balances = {"cash_cents": self.cash_cents, "btc_sats": self.btc_sats}
                 return {**balances, "price_cents": self.price_cents(), "opening": self.ledger.entries[0]}
@@ -102,12 +106,8 @@ class Exchange:
 
 
 def main():
-    recorded, speed = market.Market(), float(os.environ.get("VIDA_SPEED") or 20)
-
-    def price_at(seconds):
-        return recorded.candle(int(max(0, seconds) * speed))["usd_cents"]
-
-    exchange = Exchange(paper.state_path("ledger.jsonl"), price_at)
+    replay = market.Replay(market.Market(), float(os.environ.get("VIDA_SPEED") or 20))
+    exchange = Exchange(paper.state_path("ledger.jsonl"), replay)
     wire.serve(wire.port_of("EXCHANGE", 17100), exchange.answer)
     mark.ready()
     while True:

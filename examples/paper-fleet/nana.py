@@ -53,9 +53,12 @@ class Nana:
             raise mark.Refuse("veto", str(reason)) from None
         self.approved += 1
         paper.log("INFO", f"approved {side} {sats} of {asked['sats']} sats")
+        order = {"side": side, "sats": sats}
+        if "id" in asked:
+            order["id"] = asked["id"]  # who may ask twice for one order gives it a name
         # What TEEA refuses was not executed, so it is refused here too; what is unknown there stays unknown.
         try:
-            return mark.link().request("teea", "order", {"side": side, "sats": sats}, timeout=3)
+            return mark.link().request("teea", "order", order, timeout=3)
         except mark.RequestRefused as refused:
             raise mark.Refuse(refused.code, str(refused)) from None
 

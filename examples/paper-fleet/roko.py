@@ -5,31 +5,13 @@ once.
 """
 
 import collections
-import statistics
 import time
 
 import mark_sdk as mark
 import paper
+from features import SLOW, WINDOW, features
 
-FAST, SLOW = 5, 20
-WINDOW = 60
 LOG_EVERY = 10
-
-
-def features(candles):
-    prices = [candle["usd_cents"] for candle in candles]
-    returns = [after / before - 1 for before, after in zip(prices, prices[1:])]
-    last = candles[-1]
-    return {
-        "index": last["index"],
-        "price_cents": last["usd_cents"],
-        "return": returns[-1],
-        "fast": statistics.fmean(prices[-FAST:]),
-        "slow": statistics.fmean(prices[-SLOW:]),
-        "volatility": statistics.pstdev(returns),
-        # How much dearer bitcoin is in USDC than in dollars: what the market doubts about USDC.
-        "premium": last["usdc_cents"] / last["usd_cents"] - 1,
-    }
 
 
 class Roko:

@@ -43,6 +43,7 @@ function watchPresence(who: string): void {
 
 begin()
 link().subscribe('fills', fill => fills.push(fill as Message))
+link().subscribe('alarms', words => notice(String(words)))
 link().subscribe('features', features => watchDepeg(features as Message))
 for (const who of ['TEEA', 'ROKO']) watchPresence(who)
 setInterval(digest, DIGEST_EVERY_MS)

@@ -25,7 +25,8 @@ class Teea:
         self.settled = False
 
     def order(self, asked, request):
-        """Executes one request; its id is the order's: the exchange fills it once, whatever happens."""
+        """Executes one request; its id, or the one it brings, is the order's: the exchange fills it once,
+        whatever happens, and however many requests ask for it."""
         with self.lock:
             level = paper.halted()
             if level:
@@ -33,7 +34,7 @@ class Teea:
             if not self.settled:
                 raise mark.Refuse("reconciling", "not reconciled with the exchange")
             try:
-                return self._send(request.id, asked["side"], asked["sats"])
+                return self._send(asked.get("id", request.id), asked["side"], asked["sats"])
             except OSError:
                 self.settled = False  # the order stays pending: it may or may not have been filled
                 raise
@@ -43,13 +44,15 @@ class Teea:
         answer = self.ask({"op": "order", "client_order_id": order_id, "side": side, "sats": sats})
         filled = answer["status"] == "filled"
         account = self.books.account
-        self.books.close([order_id], self._booked(account, answer["fill"]) if filled else account)
+        is_new = filled and answer["fill"]["seq"] > account["fill_seq"]
+        self.books.close([order_id], self._booked(account, answer["fill"]) if is_new else account)
         if not filled:
             raise mark.Refuse("rejected", answer["reason"])
         return order_id
 
-    def recover(self, order_id, _asked):
+    def recover(self, request_id, asked):
         """Begun when TEEA was killed: the exchange knows what it did, or sees to it that it never does."""
+        order_id = asked.get("id", request_id)
         answer = self.ask({"op": "cancel", "client_order_id": order_id})
         if answer["status"] != "filled":
             raise mark.Refuse("rejected", answer["reason"])

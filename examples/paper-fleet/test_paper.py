@@ -23,6 +23,13 @@ class Killed(BaseException):
     """Stands for kill -9 in the middle of a call."""
 
 
+class Still:
+    """A market in which nothing happens."""
+
+    def price_cents(self, seconds):
+        return 2_000_001
+
+
 class Room(unittest.TestCase):
     def setUp(self):
         room = tempfile.TemporaryDirectory()
@@ -34,7 +41,7 @@ class Room(unittest.TestCase):
         self.kept = None
 
     def exchange(self):
-        return exchange.Exchange(self.ledger, lambda seconds: 2_000_001)
+        return exchange.Exchange(self.ledger, Still())
 
     def teea(self, ask):
         """TEEA in a new life: what it kept of the one before is all it has."""
@@ -99,6 +106,16 @@ class Execution(Room):
                 self.assertRaises(mark_sdk.Refuse, trader.recover, f"order {heard}", BUY)
             self.assertEqual(verify.verify(self.room, settled=True)["reason"], "")
         self.assertEqual(verify.verify(self.room, settled=True)["fills"], 1)
+
+    def test_two_requests_for_an_order_of_one_name_are_one_order(self):
+        trader = self.teea(self.exchange().answer)
+        named = {**BUY, "id": "asky-run"}
+        self.assertEqual(trader.order(named, request("first")), "asky-run")
+        trader.order(BUY, request("another"))
+        self.assertEqual(trader.order({**named, "sats": 9}, request("second")), "asky-run")
+        self.assertEqual(self.teea(self.exchange().answer).recover("third", named), "asky-run")
+        result = verify.verify(self.room, settled=True)
+        self.assertEqual((result["reason"], result["fills"]), ("", 2))
 
     def test_an_answer_that_is_lost_stops_trading_until_it_is_settled(self):
         market = self.exchange()

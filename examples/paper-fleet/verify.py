@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The independent checker: recomputes every cent and satoshi from the exchange's ledger, in its own words (it
-shares no code with the fleet), and compares the result with what the exchange and TEEA believe.
+shares no code with the fleet), and compares the result with what the exchange and TEEA believe. What the jobs
+left on the shelves must be what it says it is.
 
     python3 verify.py [STATE_DIR] [--settled] [--json]
 
-STATE_DIR holds exchange/ and teea/ (default .mark/state here). The fleet may run meanwhile: TEEA notes an
-order as pending before it sends it, so a fill that TEEA does not know yet must be one of those. After a quiet
-stop, with --settled, there must be none. Exit code 0 if all is well, 1 if not.
+STATE_DIR holds exchange/, teea/ and shelf/ (default .mark/state here). The fleet may run meanwhile: TEEA
+notes an order as pending before it sends it, so a fill that TEEA does not know yet must be one of those.
+After a quiet stop, with --settled, there must be none. Exit code 0 if all is well, 1 if not.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sqlite3
 import time
 
 from verify_books import Wrong, demand, read, teea_state
+from verify_shelf import check_shelves
 
 SATS_PER_BTC = 100_000_000
 FEE_BPS = 10
@@ -85,6 +87,7 @@ def one_moment(directory, tries=100):
 
 def verify(directory, settled):
     result = {"ok": False, "fills": 0, "in_flight": 0, "cash_cents": None, "btc_sats": None, "reason": ""}
+    result["shelves"] = 0
     try:
         teea, ledger = one_moment(directory)
         entries = entries_of(ledger)
@@ -94,6 +97,7 @@ def verify(directory, settled):
         demand(teea or not fills, "there are fills, but TEEA has no state")
         result["in_flight"] = check_teea(teea, fills, cash, btc) if teea else 0
         demand(not (settled and result["in_flight"]), f"{result['in_flight']} orders are not settled")
+        result["shelves"] = check_shelves(directory)
         result["ok"] = True
     except (Wrong, ValueError, LookupError, TypeError, sqlite3.Error) as error:
         result["reason"] = str(error)
@@ -111,7 +115,7 @@ def main():
     if options.json:
         print(json.dumps(result))
     else:
-        for name in ("fills", "in_flight", "cash_cents", "btc_sats"):
+        for name in ("fills", "in_flight", "cash_cents", "btc_sats", "shelves"):
             print(name, result[name])
         print("OK" if result["ok"] else f"FAIL {result['reason']}")
     raise SystemExit(0 if result["ok"] else 1)

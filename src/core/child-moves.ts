@@ -156,6 +156,8 @@ export function conclude(child: Child, event: EventOf<'swept'>, now: Instant, ch
         kill: event.latched,
       })
     case 'later':
+      // Of an attempt of a job `retry` alone says what follows.
+      if (child.spec.restart.policy === 'never') return failure(child, reason, 'crash', now, chance)
       return backoff(
         child,
         now.monoMs + child.spec.restart.maxDelayMs,

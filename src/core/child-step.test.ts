@@ -124,6 +124,14 @@ test('a stop during the back-off cancels the restart', () => {
   assert.equal(vida.wants.filter(want => want === 'spawn').length, 1)
 })
 
+test('what is never restarted ends with 75 too: for a job, `retry` says what follows', () => {
+  const restart = { ...moduleSpec('vida', {}).restart, policy: 'never' as const, maxDelayMs: 0 }
+  const driver = new Driver({ kind: 'task', restart }).ready()
+  driver.die(code(75))
+  assert.equal(stateOf(driver.child), 'failed')
+  assert.equal(driver.child.wakeAtMs, null)
+})
+
 test('a restart of its group never beats a stop under way', () => {
   const vida = new Driver().ready()
   vida.feed(STOP, {

@@ -63,7 +63,7 @@ export function endAttempts(engine: Engine): void {
     const id = attemptOf(name)
     if (id === null || isLive(child) || child.phase === 'waiting' || child.phase === 'starting') continue
     const exit = child.lastExit?.run_id === id ? exitOf(child.lastExit) : null
-    const isStopped = child.phase === 'stopped' || child.phase === 'held'
+    const isStopped = child.phase === 'stopped' || (child.hold && child.hold.by !== 'exit contract')
     const stop = isStopped ? { cause: 'fleet' as const, by: 'keeper', why: child.reason } : null
     engine.jobs.ended(id, { exit, stop, reason: child.reason }, wallMs)
     engine.drop(name)

@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PaperFleet } from './fleet.ts'
+import { type JobTrail, jobTrailOf } from './job-trail.ts'
 import { type Journal, readJournal } from './journal.ts'
 import type { Killer } from './killer.ts'
 import type { Observer } from './observer.ts'
@@ -37,6 +38,7 @@ interface Findings extends Ending {
   readonly verdict: Verdict
   readonly trails: readonly LogTrail[]
   readonly books: Books
+  readonly jobs: JobTrail
   readonly counts: Counts
 }
 
@@ -46,9 +48,11 @@ const LOOK_MS = 50
 export async function conclude(ending: Ending): Promise<number> {
   const { fleet, observer, killer, downMs, kills, seed, say } = ending
   const journal = readJournal(fleet.stateDir)
+  // Attempts of jobs end by themselves, and say so nowhere but here.
+  const jobs = jobTrailOf(journal.events)
   const facts = {
-    events: journal.events,
-    history: observer.history,
+    events: journal.events.filter(event => !jobs.jobs.has(event.module ?? '')),
+    history: observer.history.filter(seen => !jobs.jobs.has(seen.module)),
     kills: killer.kills,
     deaths: deathsOf(fleet.stateDir, fleet.modules),
     starts: startsOf(fleet.stateDir, fleet.modules),
@@ -59,7 +63,8 @@ export async function conclude(ending: Ending): Promise<number> {
   const traders = fleet.modules.filter(name => name !== STORM)
   const trails = traders.map(name => logTrailOf(fleet.stateDir, name))
   const counts = countsOf(killer.kills)
-  const findings = { ...ending, journal, verdict: judge(facts), trails, books: await booksOf(fleet), counts }
+  const books = await booksOf(fleet)
+  const findings = { ...ending, journal, verdict: judge(facts), trails, books, jobs, counts }
   const checks = [...ending.checks, ...checksOf(findings)]
   say(`seed ${seed}, ${kills} kills\n${table(rowsOf(findings))}\n${checkLines(checks)}`)
   if (checks.some(({ problems }) => problems.length > 0)) return FAILED
@@ -75,6 +80,7 @@ function rowsOf({
   verdict,
   trails,
   books,
+  jobs,
   tookMs,
 }: Findings): [string, string | number][] {
   const sum = (of: (trail: LogTrail) => number): number => trails.reduce((all, one) => all + of(one), 0)
@@ -94,12 +100,19 @@ function rowsOf({
     ['longest absence of a module, ms', Math.max(...observer.longestGap.values())],
     ['looks at /proc', observer.looks],
     ['log lines / torn at a page', `${sum(trail => trail.lines)} / ${sum(trail => trail.torn)}`],
+    ['attempts of jobs', jobs.attempts],
+    [
+      'runs of jobs',
+      Object.entries(jobs.outcomes)
+        .map(([word, count]) => `${count} ${word}`)
+        .join(', '),
+    ],
     ['fills', books.fills],
     ['took, s', Math.round(tookMs / 1000)],
   ]
 }
 
-function checksOf({ verdict, journal, trails, books }: Findings): Check[] {
+function checksOf({ verdict, journal, trails, books, jobs }: Findings): Check[] {
   const renamed = journal.ids.size === 1 ? [] : [`it has ${journal.ids.size} names`]
   return [
     {
@@ -111,6 +124,7 @@ function checksOf({ verdict, journal, trails, books }: Findings): Check[] {
       says: 'every log line is there once, in order and whole',
       problems: trails.flatMap(trail => trail.problems),
     },
+    { says: 'no instant, run or attempt of a job came twice, and none goes on', problems: jobs.problems },
     { says: "cash and positions agree with the exchange's ledger", problems: books.problems },
   ]
 }

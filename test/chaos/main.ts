@@ -14,6 +14,8 @@ import { FAILED, OK } from './conclusion.ts'
 
 /** Each module crashes by itself about this often, s. */
 const CRASH_EVERY = '20'
+/** So that jobs are begun, run and end while everything is killed. */
+const INGEST_EVERY = '3s'
 
 const { values } = parseArgs({
   options: {
@@ -43,7 +45,7 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`)
 const fleet = await PaperFleet.make({
   into: values.state ?? null,
   callerEnv: process.env,
-  extra: { PAPER_CRASH_EVERY: CRASH_EVERY },
+  extra: { PAPER_CRASH_EVERY: CRASH_EVERY, INGEST_EVERY },
   storm: values.storm,
 })
 say(`chaos: seed ${seed}, ${kills} kills, in ${fleet.dir}`)

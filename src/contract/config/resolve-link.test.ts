@@ -46,6 +46,13 @@ test('a broker elsewhere needs none here', () => {
   )
 })
 
+test('a job may be granted what it says while it runs', () => {
+  const jobs = 'jobs: {asky: {command: sleep 1}}\n'
+  const yaml = (name: string): string => `${jobs}${fleet(`publish: {${name}: [request/teea/order]}`)}`
+  assert.match(load(yaml('asky')).modules[0]?.environment.MARK_LINK_SETTINGS ?? '', /"asky"/)
+  assert.match(problem(yaml('aski')).message, /no module `aski`/)
+})
+
 test('a change of link: restarts the broker alone', () => {
   const changes = difference(load(fleet('publish: {vida: [a]}')), load(fleet('publish: {vida: [b]}')))
   assert.deepEqual(

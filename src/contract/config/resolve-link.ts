@@ -60,8 +60,9 @@ function ownBroker(scope: Scope, settings: LinkSettings, root: string, argv: rea
   return linkSpec(argv, root, settings)
 }
 
+/** A job speaks while it runs, under its own name; nobody can ask it. */
 function checkModule(scope: Scope, path: readonly string[], module: string): void {
-  if (scope.moduleNames.includes(module)) return
+  if (scope.moduleNames.includes(module) || nodeAt(scope.tree, ['jobs', module]) !== undefined) return
   problemAtKey(scope, path, `there is no module \`${module}\``, didYouMean(module, scope.moduleNames))
 }
 
