@@ -37,7 +37,8 @@ class Mark:
     def __init__(self, place, jobs):
         self.place = place
         self.list = os.path.join(place, "mark.txt")
-        lines = [f"  j{i}: {{ command: [/bin/sh, -c, '{stamp(self.list)}'], schedule: '* * * * *' }}" for i in range(jobs)]
+        job = f"{{ command: [/bin/sh, -c, '{stamp(self.list)}'], schedule: '* * * * *' }}"
+        lines = [f"  j{i}: {job}" for i in range(jobs)]
         with open(os.path.join(place, "mark.yaml"), "w") as file:
             file.write("name: jobs-bench\njobs:\n" + "\n".join(lines) + "\n")
         self.call("up", "-d")
@@ -62,8 +63,9 @@ class Cron:
             # In a crontab a percent sign ends the command.
             file.write(f"* * * * * {stamp(self.list)}\n".replace("%", "\\%") * jobs)
         os.chmod(table, 0o600)
-        script = ("mount -t tmpfs none /var/spool/cron && mkdir /var/spool/cron/crontabs && mount -t tmpfs none /run"
-                  f" && cp {table} /var/spool/cron/crontabs/root && exec cron -f")
+        tables = "/var/spool/cron/crontabs"
+        script = ("mount -t tmpfs none /var/spool/cron && mount -t tmpfs none /run"
+                  f" && mkdir {tables} && cp {table} {tables}/root && exec cron -f")
         argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script]
         self.process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -120,10 +122,9 @@ def main():
     place = tempfile.mkdtemp(prefix="mark-jobs-bench-")
     peers = []
     try:
-        for make in (lambda: Mark(place, given.jobs), lambda: Cron(place, given.jobs),
-                     lambda: NodeCron(place, given.jobs, given.cache)):
+        for peer, more in ((Mark, ()), (Cron, ()), (NodeCron, (given.cache,))):
             try:
-                peers.append(make())
+                peers.append(peer(place, given.jobs, *more))
             except LookupError as why:
                 print(f"SKIPPED {why}", file=sys.stderr)
         # The next minute that begins in peace, and so many from there on.
@@ -133,7 +134,7 @@ def main():
             time.sleep(5)
             print(f"{max(0, last - 30 - time.time()):.0f} s to go", file=sys.stderr)
         wanted = given.jobs * given.minutes
-        print(f"{given.jobs} jobs due at the same second, {given.minutes} times; ms after it, at the first command")
+        print(f"{given.jobs} jobs due at the same second, {given.minutes} times; ms until the first command")
         print(f"  {'peer':<12}{'starts':>8}{'p50':>{10 + len(str(wanted)) + 4}}{'p95':>10}{'p99':>10}{'max':>10}")
         for peer in peers:
             print(told(peer.name, lateness(peer.list, first, last), wanted))

@@ -101,18 +101,8 @@ export type Ask =
     }
   /** Daemon only: what it decided about jobs, kept as one. Answer: JobsKept. */
   | { readonly ask: 'jobs'; readonly ops: readonly JobOp[] }
-  /**
-   * Daemon only: begin attempt number `attempt` of an open row. `argv`: null as planned; `variables`: besides
-   * the planned ones. Answer: { begun: boolean }; false: the ask is stale. Errors: MARK_LATCHED.
-   */
-  | {
-      readonly ask: 'job_start'
-      readonly run_id: string
-      readonly attempt_id: string
-      readonly attempt: number
-      readonly argv: readonly string[] | null
-      readonly variables: Readonly<Record<string, string>>
-    }
+  /** Daemon only: begin these attempts. Answer: { refused: StartRefusal[] }; the others were begun. */
+  | { readonly ask: 'job_start'; readonly starts: readonly JobStart[] }
   /** Daemon only. Answer: JobsKept, with all that is remembered. */
   | { readonly ask: 'job_book' }
   /** Daemon only, first after connecting: its version. All exits it saw are in runs/<run_id>.exit by now. */
@@ -121,6 +111,21 @@ export type Ask =
   | { readonly ask: 'archived'; readonly seq: number }
   /** From now on pushes come. Answer: StatusDocument, then pushes in order. */
   | { readonly ask: 'watch' }
+
+/** Attempt number `attempt` of an open row. `argv` null: as planned; `variables`: besides the planned ones. */
+export interface JobStart {
+  readonly run_id: string
+  readonly attempt_id: string
+  readonly attempt: number
+  readonly argv: readonly string[] | null
+  readonly variables: Readonly<Record<string, string>>
+}
+
+export interface StartRefusal {
+  readonly attempt_id: string
+  /** null: the ask was stale, and nothing is to be said of the run. */
+  readonly error: ErrorBody | null
+}
 
 /** What the keeper remembers of jobs now, or of those that an ask changed. */
 export interface JobsKept {
@@ -245,15 +250,15 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, Fits>>>> = {
   },
   note: { kind: value => NOTED.has(value), module: text, run_id: textOrNull, data: object },
   jobs: { ops: value => Array.isArray(value) && value.every(op => object(op) && text((op as JobOp).op)) },
-  job_start: {
-    run_id: text,
-    attempt_id: text,
-    attempt: value => Number.isSafeInteger(value),
-    argv: value => value === null || texts(value),
-    variables: object,
-  },
+  job_start: { starts: value => Array.isArray(value) && value.every(isStart) },
   archived: { seq: value => Number.isSafeInteger(value) },
   hello: { pid: value => Number.isSafeInteger(value), version: text },
+}
+
+function isStart(value: unknown): boolean {
+  const { run_id, attempt_id, attempt, argv, variables } = (object(value) ? value : {}) as Partial<JobStart>
+  const fits = text(run_id) && text(attempt_id) && Number.isSafeInteger(attempt) && object(variables)
+  return fits && (argv === null || texts(argv))
 }
 
 /** Only its outline: a plan is made by loadConfig, and the socket is its owner's alone. */

@@ -194,3 +194,12 @@ export function stateOf(child: Child): Exclude<Phase, 'done'> | 'completed' | 'f
 export function isLive(child: Child): boolean {
   return child.run !== null
 }
+
+/** Monotonic ms; null: none of them waits for a time. */
+export function earliestWake(children: Iterable<Pick<Child, 'wakeAtMs'>>): number | null {
+  let earliest: number | null = null
+  for (const { wakeAtMs } of children) {
+    if (wakeAtMs !== null && (earliest === null || wakeAtMs < earliest)) earliest = wakeAtMs
+  }
+  return earliest
+}

@@ -3,11 +3,12 @@
  */
 import { DAEMON } from '../core/child-name.ts'
 import { withDependencies } from '../core/chain.ts'
-import { type Child, isLive, newChild } from '../core/child.ts'
+import { isLive, newChild } from '../core/child.ts'
 import { MarkError } from '../core/errors.ts'
 import { covers, killHold } from '../core/kill.ts'
 import { type Change, difference, type Plan } from '../core/plan.ts'
 import { shareEqual } from '../core/share-equal.ts'
+import { whyItStays } from '../core/start-wish.ts'
 import type { Engine } from './engine.ts'
 
 export interface Application {
@@ -109,14 +110,4 @@ function startItem(
   const stays = whyItStays(child, change, call)
   if (stays !== null) return { kind: 'leave', reason: stays }
   return { kind: 'start', event: { kind: 'start', why: call.first ? 'boot' : 'operator', by: call.by } }
-}
-
-function whyItStays(child: Child, change: Change, call: { first: boolean; named: boolean }): string | null {
-  if (child.phase === 'held') return `held: ${child.reason}`
-  const changed = change.change === 'start' || change.change === 'restart'
-  if (call.named || changed) return null
-  const rested = child.desired === 'down'
-  if (rested) return `stopped by an operator; \`mark start ${child.spec.name}\` starts it`
-  if (child.outcome === 'completed' && !call.first) return 'completed before'
-  return null
 }

@@ -12,7 +12,7 @@ import type { Engine } from './engine.ts'
 import { release, trip } from './kills.ts'
 import { beginReload } from './reload.ts'
 import { fleetView } from './fleet-view.ts'
-import { keepJobs, startAttempt } from './jobs.ts'
+import { keepJobs, startAttempts } from './jobs.ts'
 
 type Verb = Exclude<Ask, { ask: 'watch' | 'hello' | 'ping' }>
 
@@ -52,7 +52,7 @@ export function answerAsk(engine: Engine, ask: Verb): unknown {
     case 'jobs':
       return keepJobs(engine, ask)
     case 'job_start':
-      return startAttempt(engine, ask)
+      return startAttempts(engine, ask.starts)
     case 'job_book':
       return { rows: [...engine.jobs.rows.values()], jobs: Object.fromEntries(engine.jobs.jobs) }
   }

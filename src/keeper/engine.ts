@@ -9,6 +9,7 @@ import { changes, companions, gate, type Peer, stopWave } from '../core/chain.ts
 import {
   type Child,
   type ChildEvent,
+  earliestWake,
   type Effect,
   isLive,
   type Run,
@@ -111,7 +112,7 @@ export class Engine {
     }
     for (const runId of this.#leftovers.splice(0)) this.world.store.removeRun(runId)
     this.save()
-    this.world.wakeAt(this.#earliest())
+    this.world.wakeAt(earliestWake(this.children.values()))
     this.#publish()
     this.afterTurn()
   }
@@ -349,14 +350,6 @@ export class Engine {
     }
     if (effects.length > 0) this.save()
     for (const { name, effect } of effects) this.#perform(name, effect)
-  }
-
-  #earliest(): number | null {
-    let earliest: number | null = null
-    for (const { wakeAtMs } of this.children.values()) {
-      if (wakeAtMs !== null && (earliest === null || wakeAtMs < earliest)) earliest = wakeAtMs
-    }
-    return earliest
   }
 
   #publish(): void {

@@ -2,19 +2,17 @@
  * Attempts of jobs as children of the keeper: begun once, remembered before they are spawned, journalled with
  * their row. What is to be run, and when, the daemon asks; it may ask twice, or for what is stale.
  */
-import type { Ask, JobsKept } from '../contract/keeper.ts'
+import type { Ask, JobStart, JobsKept, StartRefusal } from '../contract/keeper.ts'
 import { attemptName, attemptOf } from '../core/child-name.ts'
 import { isLive, newChild } from '../core/child.ts'
-import { MarkError } from '../core/errors.ts'
-import { type Exit, exitOf } from '../core/exit.ts'
+import type { ErrorBody } from '../core/errors.ts'
+import { describeExit, type Exit, exitOf } from '../core/exit.ts'
 import { attemptSpec } from '../core/jobs/job-plan.ts'
 import type { JobOp } from '../core/jobs/job-book.ts'
 import { eventOf, type JobRow, liveAttempt } from '../core/jobs/job-row.ts'
 import { killHold } from '../core/kill.ts'
 import { FRESH_MEMORY } from '../core/restart.ts'
 import type { Engine } from './engine.ts'
-
-type JobStart = Extract<Ask, { ask: 'job_start' }>
 
 /** All that is decided in one ask is remembered together. */
 export function keepJobs(engine: Engine, { ops }: Extract<Ask, { ask: 'jobs' }>): JobsKept {
@@ -36,23 +34,38 @@ function stopAttempt(engine: Engine, { run_id, stop, kill }: Extract<JobOp, { op
   if (kill) engine.feed(name, { kind: 'hurry' })
 }
 
-/** Refused while it may not run; false where the ask is stale. */
-export function startAttempt(engine: Engine, ask: JobStart): { begun: boolean } {
-  const row = engine.jobs.rows.get(ask.run_id)
-  if (!row || engine.session.closing || !engine.session.open) return { begun: false }
+/** All of them are remembered, and in the journal, before the first is spawned. */
+export function startAttempts(engine: Engine, starts: readonly JobStart[]): { refused: StartRefusal[] } {
   engine.readLatches()
-  const latch = engine.latchOf(row.job)
-  if (latch) throw new MarkError('MARK_LATCHED', `${row.job} may not start: ${killHold(latch).reason}.`)
-  const job = engine.plan?.jobs?.find(({ name }) => name === row.job)
-  if (!job) throw new MarkError('MARK_NO_SUCH_JOB', `There is no job ${row.job}.`)
-  if (!engine.jobs.begin(ask.run_id, ask.attempt_id, ask.attempt, engine.world.now())) return { begun: false }
-  const name = attemptName(row.job, ask.attempt_id)
-  const memory = { ...FRESH_MEMORY, attempt: ask.attempt - 1 }
-  engine.put(name, { ...newChild(attemptSpec(job, ask.argv, ask.variables)), memory })
-  // Before anything is spawned the journal tells of it.
+  const refused: StartRefusal[] = []
+  const begun: { name: string; event: { kind: 'start'; why: 'crash' | 'boot'; by: string } }[] = []
+  for (const start of starts) {
+    const answer = begin(engine, start)
+    if (typeof answer !== 'string') refused.push({ attempt_id: start.attempt_id, error: answer })
+    else
+      begun.push({
+        name: answer,
+        event: { kind: 'start', why: start.attempt > 1 ? 'crash' : 'boot', by: 'jobs' },
+      })
+  }
   tell(engine)
-  engine.feed(name, { kind: 'start', why: ask.attempt > 1 ? 'crash' : 'boot', by: row.trigger })
-  return { begun: true }
+  engine.feedAll(begun)
+  return { refused }
+}
+
+/** The name of its child, or why it may not begin; null: the ask is stale. */
+function begin(engine: Engine, start: JobStart): string | ErrorBody | null {
+  const row = engine.jobs.rows.get(start.run_id)
+  if (!row || engine.session.closing || !engine.session.open) return null
+  const latch = engine.latchOf(row.job)
+  if (latch) return { code: 'MARK_LATCHED', message: killHold(latch).reason, hint: null }
+  const job = engine.plan?.jobs?.find(({ name }) => name === row.job)
+  if (!job) return { code: 'MARK_NO_SUCH_JOB', message: `There is no job ${row.job}.`, hint: null }
+  if (!engine.jobs.begin(start.run_id, start.attempt_id, start.attempt, engine.world.now())) return null
+  const name = attemptName(row.job, start.attempt_id)
+  const memory = { ...FRESH_MEMORY, attempt: start.attempt - 1 }
+  engine.put(name, { ...newChild(attemptSpec(job, start.argv, start.variables)), memory })
+  return name
 }
 
 /** Called after each turn: of an attempt that is over, its row says how. */
@@ -65,7 +78,8 @@ export function endAttempts(engine: Engine): void {
     const exit = child.lastExit?.run_id === id ? exitOf(child.lastExit) : null
     const isStopped = child.phase === 'stopped' || (child.hold && child.hold.by !== 'exit contract')
     const stop = isStopped ? { cause: 'fleet' as const, by: 'keeper', why: child.reason } : null
-    engine.jobs.ended(id, { exit, stop, reason: child.reason }, wallMs)
+    const reason = exit && !stop ? describeExit(exit) : child.reason
+    engine.jobs.ended(id, { exit, stop, reason }, wallMs)
     engine.drop(name)
     ended = true
   }

@@ -3,8 +3,8 @@
  * was heard, has the keeper remember it, and then begin attempts. One thing at a time; what fails is asked
  * again from the keeper's own book. Decides nothing itself, starts nothing itself.
  */
-import type { Ask, JobsKept } from '../../contract/keeper.ts'
-import { decideJob } from '../../core/jobs/decide.ts'
+import type { Ask, JobStart, JobsKept, StartRefusal } from '../../contract/keeper.ts'
+import { decideJob, withDownstream } from '../../core/jobs/decide.ts'
 import { fillIn } from '../../core/jobs/fill-in.ts'
 import { JobBook, type JobOp } from '../../core/jobs/job-book.ts'
 import type { JobPlan } from '../../core/jobs/job-plan.ts'
@@ -179,6 +179,7 @@ export class JobScheduler {
   #decideSome(): JobOp[] {
     const ops: JobOp[] = []
     const decided: string[] = []
+    const starts: (JobStart | null)[] = []
     for (const name of [...this.#dirty]) {
       const job = this.#jobs.get(name)
       const decision = job && this.#book ? decideJob(job, this.#scheduling()) : null
@@ -189,13 +190,15 @@ export class JobScheduler {
       if (!job || !decision) continue
       if (decision.wakeMs === null) this.#wakes.delete(name)
       else this.#wakes.set(name, decision.wakeMs)
-      for (const order of decision.starts) this.#start(job, order)
+      for (const order of decision.starts) starts.push(this.#ready(job, order))
       if (decision.ops.length === 0) continue
       ops.push(...decision.ops)
       decided.push(name)
       if (isAlone || ops.length >= OPS_AT_ONCE) break
     }
     for (const name of decided) this.#dirty.add(name)
+    const begun = starts.filter(start => start !== null)
+    if (begun.length > 0) this.#begin(begun)
     return ops
   }
 
@@ -219,36 +222,40 @@ export class JobScheduler {
     return rows
   }
 
-  #start(job: JobPlan, { row, attemptId, attempt }: StartOrder): void {
+  /** What is to be asked of the keeper for it; null: it cannot begin, which is said of its row. */
+  #ready(job: JobPlan, { row, attemptId, attempt }: StartOrder): JobStart | null {
     const answer = fillIn(job, row, attemptId, name => this.book.memory(name).outputs)
-    if (!answer.ok) return this.#giveUp(row, 'failed', answer.why)
+    if (!answer.ok) {
+      this.#giveUp(row, 'failed', answer.why)
+      return null
+    }
     // Counted at once, so that no pool is filled twice.
     this.#book?.begin(row.run_id, attemptId, attempt, this.#given.clock.now())
-    const { argv, variables } = answer.filled
-    const ask = {
-      ask: 'job_start',
-      run_id: row.run_id,
-      attempt_id: attemptId,
-      attempt,
-      argv,
-      variables,
-    } as const
-    this.#given.ask(ask).then(
-      begun => {
-        if (!(begun as { begun: boolean }).begun) this.#doubt()
-      },
-      (error: { code?: string; message: string }) => {
+    return { run_id: row.run_id, attempt_id: attemptId, attempt, ...answer.filled }
+  }
+
+  #begin(starts: readonly JobStart[]): void {
+    const ended = ({ refused }: { refused: readonly StartRefusal[] }): void => {
+      if (refused.length > 0) this.#doubt()
+      for (const { attempt_id, error } of refused) {
+        const start = starts.find(one => one.attempt_id === attempt_id)
+        const outcome = error?.code === 'MARK_LATCHED' ? 'refused_kill' : 'failed'
+        if (start && error) this.#giveUp(start, outcome, error.message)
+      }
+    }
+    this.#given.ask({ ask: 'job_start', starts }).then(
+      answer => ended(answer as { refused: StartRefusal[] }),
+      error => {
         this.#doubt()
-        if (error.code !== 'MARK_NOT_RUNNING')
-          this.#giveUp(row, error.code === 'MARK_LATCHED' ? 'refused_kill' : 'failed', error.message)
+        this.#given.say(`jobs: ${(error as Error).message}`)
       },
     )
   }
 
-  #giveUp(row: JobRow, outcome: 'failed' | 'refused_kill', why: string): void {
+  #giveUp({ run_id }: Pick<JobRow, 'run_id'>, outcome: 'failed' | 'refused_kill', why: string): void {
     this.keep(given => {
-      const known = given.book.rows.get(row.run_id) ?? row
-      return isOpen(known) ? [endOp(known, outcome, why)] : []
+      const row = given.book.rows.get(run_id)
+      return row && isOpen(row) ? withDownstream([endOp(row, outcome, why)], given) : []
     }).catch(error => this.#given.say(`jobs: ${(error as Error).message}`))
   }
 
