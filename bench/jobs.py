@@ -114,7 +114,8 @@ def told(name, late, wanted):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--jobs", type=int, default=100)
     parser.add_argument("--minutes", type=int, default=3)
     parser.add_argument("--cache", default=os.path.expanduser("~/.cache/mark-bench"))
@@ -135,7 +136,8 @@ def main():
             print(f"{max(0, last - 30 - time.time()):.0f} s to go", file=sys.stderr)
         wanted = given.jobs * given.minutes
         print(f"{given.jobs} jobs due at the same second, {given.minutes} times; ms until the first command")
-        print(f"  {'peer':<12}{'starts':>8}{'p50':>{10 + len(str(wanted)) + 4}}{'p95':>10}{'p99':>10}{'max':>10}")
+        heads = "".join(f"{head:>10}" for head in ("p50", "p95", "p99", "max"))
+        print(f"  {'peer':<12}{'starts':>8}    {' ' * len(str(wanted))}{heads}")
         for peer in peers:
             print(told(peer.name, lateness(peer.list, first, last), wanted))
         print(json.dumps({"load": os.getloadavg()[0]}))

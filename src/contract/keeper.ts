@@ -112,7 +112,7 @@ export type Ask =
   /** From now on pushes come. Answer: StatusDocument, then pushes in order. */
   | { readonly ask: 'watch' }
 
-/** Attempt number `attempt` of an open row. `argv` null: as planned; `variables`: besides the planned ones. */
+/** Attempt number `attempt` of an open row. `argv` null: as planned; `variables`: besides those planned. */
 export interface JobStart {
   readonly run_id: string
   readonly attempt_id: string
