@@ -88,6 +88,8 @@ export class JobBook {
   readonly jobs = new Map<string, JobMemory>()
   /** The open ones by job. */
   readonly #open = new Map<string, Map<string, JobRow>>()
+  /** Of rows that ended, in that order. */
+  readonly #ended = new Set<string>()
   readonly #touched = new Set<string>()
   readonly #told = new Map<string, JobRow>()
 
@@ -126,6 +128,7 @@ export class JobBook {
       const row = this.rows.get(run_id)
       if (row === undefined || isOpen(row)) continue
       this.rows.delete(run_id)
+      this.#ended.delete(run_id)
       this.#touched.add(ROW + run_id)
     }
     return told
@@ -140,8 +143,11 @@ export class JobBook {
   learn(rows: readonly JobRow[], jobs: Readonly<Record<string, JobMemory>>): void {
     for (const row of rows) if (row.rev > (this.rows.get(row.run_id)?.rev ?? -1)) this.#keep(row)
     for (const [job, memory] of Object.entries(jobs)) this.jobs.set(job, memory)
-    const ended = [...this.rows.values()].filter(row => !isOpen(row))
-    for (const { run_id } of ended.slice(0, -ENDED_MAX)) this.rows.delete(run_id)
+    for (const id of this.#ended) {
+      if (this.#ended.size <= ENDED_MAX) return
+      this.#ended.delete(id)
+      this.rows.delete(id)
+    }
   }
 
   memory(job: string): JobMemory {
@@ -260,7 +266,10 @@ export class JobBook {
     this.rows.set(row.run_id, row)
     const open = this.#open.get(row.job) ?? new Map<string, JobRow>()
     if (isOpen(row)) this.#open.set(row.job, open.set(row.run_id, row))
-    else if (open.delete(row.run_id) && open.size === 0) this.#open.delete(row.job)
+    else {
+      this.#ended.add(row.run_id)
+      if (open.delete(row.run_id) && open.size === 0) this.#open.delete(row.job)
+    }
   }
 
   #remember(job: string, change: Partial<JobMemory>): void {
