@@ -91,10 +91,13 @@ export class JobBook {
   readonly #touched = new Set<string>()
   readonly #told = new Map<string, JobRow>()
 
-  /** What was remembered under `entries`. Rows that the journal may not tell of are told of again. */
+  /**
+   * What was remembered under `entries`: all of it counts as touched, for whoever remembers it next begins
+   * empty. Rows that the journal may not tell of are told of again.
+   */
   restore(entries: Readonly<Record<string, unknown>>): void {
     for (const [key, value] of Object.entries(entries)) {
-      if (key.startsWith(JOB)) this.jobs.set(key.slice(JOB.length), { ...NO_MEMORY, ...(value as JobMemory) })
+      if (key.startsWith(JOB)) this.#remember(key.slice(JOB.length), value as JobMemory)
       if (key.startsWith(ROW)) this.#put(value as JobRow)
     }
   }
