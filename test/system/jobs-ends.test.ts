@@ -1,0 +1,220 @@
+/**
+ * How runs end, with real processes: in a chain, because a later one takes their place, because somebody or a
+ * timeout ends them. Nothing of such a run is left, whatever it started and however deaf it is. What a run
+ * prints for later jobs is read as text, never evaluated.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { JobRow } from '../../src/core/jobs/job-row.ts'
+import { isLive, statOf } from '../chaos/proc.ts'
+import { until } from './fleet.ts'
+import { JobFleet, LIST } from './job-fleet.ts'
+
+const CHAIN = `jobs:
+  a: { command: [sh, -c, '${LIST}'] }
+  b: { command: [sh, -c, '${LIST}; test -e repaired'], after: [a] }
+  c: { command: [sh, -c, '${LIST}'], after: [b] }
+  d: { command: [sh, -c, '${LIST}'], after: { b: { on: failure } } }
+  e: { command: [sh, -c, '${LIST}'], after: [c] }
+`
+/** Deaf itself, with a deaf child in a session of its own and one that forgot where it comes from. */
+const DEAF = `trap '' TERM INT HUP
+setsid sh -c 'trap "" TERM INT HUP; echo $$ >> kin.txt; while :; do sleep 1; done' &
+env -i PATH="$PATH" setsid sh -c 'trap "" TERM INT HUP; echo $$ >> kin.txt; while :; do sleep 1; done' &
+${LIST}
+while :; do sleep 1; done
+`
+const DEAF_JOBS = `jobs:
+  killed:    { command: [sh, deaf.sh], overlap: kill_previous, stop: { grace: 60s } }
+  cancelled: { command: [sh, deaf.sh], overlap: cancel_previous, stop: { grace: 500ms } }
+  by_hand:   { command: [sh, deaf.sh], stop: { grace: 500ms } }
+  attempt:   { command: [sh, deaf.sh], timeout: { attempt: 1s }, stop: { grace: 500ms } }
+  run:
+    command: [sh, deaf.sh]
+    timeout: { attempt: 1s, run: 4s }
+    retry: { limit: 9, delay: 100ms, multiplier: 1 }
+    stop: { grace: 200ms }
+`
+const VALUE = '$(touch evaluated) `touch evaluated` ; touch evaluated \'"$HOME'
+const SPEAKER = `print('MARK_OUTPUT =x')
+print('MARK_OUTPUT good')
+print('MARK_OUTPUTgood=1')
+print('MARK_OUTPUT undeclared=1')
+print('MARK_OUTPUT big=' + 'x' * 1_000_000)
+print('MARK_OUTPUT coloured=\\x1b[31mred')
+print('MARK_OUTPUT good=first')
+print('MARK_OUTPUT good=' + open('value').read())
+print(' MARK_OUTPUT good=indented, so no output')
+`
+const OUTPUT_JOBS = `jobs:
+  speaks: { command: [python3, speaks.py], outputs: [good, big, coloured] }
+  hears:
+    command: [python3, -c, "import os, sys; open('heard', 'w').write(sys.argv[1] + os.environ['SAME'])", "\${jobs.speaks.outputs.good}"]
+    environment: { SAME: "\${jobs.speaks.outputs.good}" }
+    after: [speaks]
+  waits: { command: ["true", "\${jobs.speaks.outputs.big}"], after: [speaks] }
+`
+
+async function withFleet(config: string, body: (fleet: JobFleet) => Promise<void>): Promise<void> {
+  const fleet = new JobFleet(config)
+  try {
+    fleet.write('deaf.sh', DEAF)
+    await fleet.up()
+    await body(fleet)
+    await fleet.expect(0, 'down')
+    fleet.assertSound()
+  } finally {
+    fleet.end()
+  }
+}
+
+function kinOf(fleet: JobFleet): number[] {
+  return fleet.read('kin.txt').split('\n').filter(Boolean).map(Number)
+}
+
+/** Neither by its environment nor by the pids that its children wrote down. */
+function assertNothingLeft(fleet: JobFleet, row: JobRow): void {
+  assert.deepEqual(fleet.processesOf(row), [], `processes of ${row.job}`)
+  const alive = kinOf(fleet).filter(pid => isLive(statOf(pid)))
+  assert.deepEqual(alive, [], `children of ${row.job}`)
+}
+
+/** It runs, and both its children do. */
+async function runsDeaf(fleet: JobFleet, job: string): Promise<JobRow> {
+  const before = kinOf(fleet).length
+  const runId = await fleet.byHand(job)
+  await until(`${job} and its children run`, 20_000, () => {
+    return fleet.list(job).some(line => line.runId === runId) && kinOf(fleet).length === before + 2
+  })
+  return await fleet.running(job)
+}
+
+const outcomes = (fleet: JobFleet): Record<string, string[]> => {
+  const all: Record<string, string[]> = {}
+  for (const row of fleet.rows()) all[row.job] = [...(all[row.job] ?? []), row.outcome]
+  return all
+}
+
+test('a chain whose middle fails runs its failure branch, skips the rest, and goes on from there', async () => {
+  await withFleet(CHAIN, async fleet => {
+    const first = await fleet.byHand('a')
+    await fleet.row('d ends', 20_000, row => row.job === 'd' && row.outcome === 'succeeded')
+    await fleet.row('e is skipped', 20_000, row => row.job === 'e')
+    assert.deepEqual(outcomes(fleet), {
+      a: ['succeeded'],
+      b: ['failed'],
+      c: ['skipped_upstream'],
+      d: ['succeeded'],
+      e: ['skipped_upstream'],
+    })
+    const [b] = fleet.rows('b')
+    assert.equal(b?.upstream.a, first)
+    assert.equal(fleet.rows('c')[0]?.reason, 'b: failed')
+    assert.equal(fleet.rows('d')[0]?.upstream.b, b?.run_id)
+    fleet.write('repaired', '')
+    await fleet.byHand('b', { trigger: 'retry_from' })
+    await fleet.row('e ends', 20_000, row => row.job === 'e' && row.outcome === 'succeeded')
+    assert.deepEqual(outcomes(fleet), {
+      a: ['succeeded'],
+      b: ['failed', 'succeeded'],
+      c: ['skipped_upstream', 'succeeded'],
+      d: ['succeeded'],
+      e: ['skipped_upstream', 'succeeded'],
+    })
+    fleet.assertLists(['a', 'b', 'c', 'd', 'e'])
+  })
+})
+
+test('a timeout ends a deaf run and all that it started', async () => {
+  await withFleet(DEAF_JOBS, async fleet => {
+    const attempt = await fleet.ended((await runsDeaf(fleet, 'attempt')).run_id)
+    assert.equal(attempt.outcome, 'timed_out')
+    assert.match(attempt.reason, /attempt took longer than 1 s/)
+    assertNothingLeft(fleet, attempt)
+    const run = await fleet.ended((await runsDeaf(fleet, 'run')).run_id)
+    assert.equal(run.outcome, 'timed_out')
+    assert.ok(run.attempts.length > 1, 'it was tried again')
+    assert.equal(run.attempts.length, fleet.list('run').length, 'each attempt ran')
+    assertNothingLeft(fleet, run)
+    fleet.assertLists(['attempt', 'run'])
+  })
+})
+
+test('a run whose place is taken, or that is cancelled, leaves no process', async () => {
+  await withFleet(DEAF_JOBS, async fleet => {
+    for (const [job, signal] of [
+      ['killed', 'SIGKILL'],
+      ['cancelled', 'SIGKILL'],
+    ] as const) {
+      const older = await runsDeaf(fleet, job)
+      const kin = kinOf(fleet)
+      const newer = await takePlace(fleet, older)
+      const ended = await fleet.ended(older.run_id)
+      assert.equal(ended.outcome, 'cancelled')
+      assert.match(ended.reason, new RegExp(newer))
+      assert.equal(ended.attempts[0]?.exit?.signal, signal)
+      assert.deepEqual(fleet.processesOf(ended), [])
+      assert.deepEqual(
+        kin.filter(pid => isLive(statOf(pid))),
+        [],
+      )
+      const next = await fleet.running(job)
+      assert.equal(next.run_id, newer)
+      assert.ok((next.attempts[0]?.started_ms ?? 0) >= (ended.attempts[0]?.ended_ms ?? Infinity))
+      await stop(fleet, next, true)
+      assertNothingLeft(fleet, await fleet.ended(next.run_id))
+    }
+    const gently = await runsDeaf(fleet, 'by_hand')
+    await stop(fleet, gently, false)
+    const ended = await fleet.ended(gently.run_id)
+    assert.equal(ended.outcome, 'cancelled')
+    assert.match(ended.reason, /enough \(test\)/)
+    assertNothingLeft(fleet, ended)
+    fleet.assertLists(['killed', 'cancelled', 'by_hand'])
+  })
+})
+
+async function stop(fleet: JobFleet, row: JobRow, kill: boolean): Promise<void> {
+  const why = { cause: 'cancel', by: 'test', why: 'enough' } as const
+  await fleet.tellJobs({ op: 'stop', run_id: row.run_id, attempts: 1, stop: why, kill })
+}
+
+/** As core admits a run whose job takes the place of the one before. */
+async function takePlace(fleet: JobFleet, older: JobRow): Promise<string> {
+  const newer = await fleet.byHand(older.job)
+  const why = `a later run (${newer}) takes its place`
+  const op = { op: 'stop', run_id: older.run_id, attempts: 1 } as const
+  const kill = older.job === 'killed'
+  await fleet.tellJobs({ ...op, stop: { cause: 'overlap', by: 'overlap', why }, kill })
+  return newer
+}
+
+test('outputs that say it wrongly are reported, never evaluated; a later job gets the good ones', async () => {
+  await withFleet(OUTPUT_JOBS, async fleet => {
+    fleet.write('speaks.py', SPEAKER)
+    fleet.write('value', VALUE)
+    const speaks = await fleet.ended(await fleet.byHand('speaks'))
+    assert.equal(speaks.outcome, 'succeeded')
+    assert.deepEqual(speaks.outputs, { good: VALUE })
+    const hears = await fleet.row('hears ends', 20_000, row => row.job === 'hears' && row.ended_ms !== null)
+    assert.equal(hears.outcome, 'succeeded')
+    assert.equal(fleet.read('heard'), VALUE + VALUE)
+    const waits = await fleet.row('waits ends', 20_000, row => row.job === 'waits' && row.ended_ms !== null)
+    assert.equal(waits.outcome, 'failed')
+    assert.match(waits.reason, /speaks has printed no big yet/)
+    assert.equal(fleet.has('evaluated'), false)
+    const alerts = fleet.events('alert', 'speaks').map(({ data }) => String(data.reason))
+    for (const said of [
+      /"MARK_OUTPUT =x"/,
+      /"MARK_OUTPUT good"/,
+      /"MARK_OUTPUTgood=1"/,
+      /undeclared/,
+      /big/,
+      /control/,
+    ]) {
+      assert.equal(alerts.filter(alert => said.test(alert)).length, 1, `${said}: ${alerts.join('\n')}`)
+    }
+    assert.equal(alerts.length, 6)
+    assert.ok(alerts.every(alert => alert.length < 300))
+  })
+})
