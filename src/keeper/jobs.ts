@@ -57,7 +57,6 @@ export function startAttempt(engine: Engine, ask: JobStart): { begun: boolean } 
 
 /** Called after each turn: of an attempt that is over, its row says how. */
 export function endAttempts(engine: Engine): void {
-  const { wallMs } = engine.world.now()
   let ended = false
   for (const [name, child] of [...engine.children]) {
     const id = attemptOf(name)
@@ -65,7 +64,9 @@ export function endAttempts(engine: Engine): void {
     const exit = child.lastExit?.run_id === id ? exitOf(child.lastExit) : null
     const isStopped = child.phase === 'stopped' || child.phase === 'held'
     const stop = isStopped ? { cause: 'fleet' as const, by: 'keeper', why: child.reason } : null
-    engine.jobs.ended(id, { exit, stop, reason: child.reason }, wallMs)
+    // A keeper that ended before it asked for the start: nothing was begun.
+    if (child.desired === null) engine.jobs.takeBack(id)
+    else engine.jobs.ended(id, { exit, stop, reason: child.reason }, engine.world.now().wallMs)
     engine.drop(name)
     ended = true
   }

@@ -189,6 +189,12 @@ export class JobBook {
     this.#putAttempt(found.row, { exit, reason, ended_ms: nowMs, stop: found.attempt.stop ?? end.stop })
   }
 
+  /** It was remembered, and then not even tried: another one may begin in its place. */
+  takeBack(attemptId: string): void {
+    const row = this.liveAttempts().find(({ attempt }) => attempt.id === attemptId)?.row
+    if (row) this.#put({ ...row, outcome: 'waiting', attempts: row.attempts.slice(0, -1) })
+  }
+
   /** Attempts that go on as far as this book knows. */
   liveAttempts(): { readonly row: JobRow; readonly attempt: JobAttempt }[] {
     return [...this.#open.values()]
