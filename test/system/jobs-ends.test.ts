@@ -18,22 +18,26 @@ const CHAIN = `jobs:
   e: { command: [sh, -c, '${LIST}'], after: [c] }
 `
 /** Deaf itself, with a deaf child in a session of its own and one that forgot where it comes from. */
-const DEAF = `trap '' TERM INT HUP
-setsid sh -c 'trap "" TERM INT HUP; echo $$ >> kin.txt; while :; do sleep 1; done' &
-env -i PATH="$PATH" setsid sh -c 'trap "" TERM INT HUP; echo $$ >> kin.txt; while :; do sleep 1; done' &
+const DEAF = `kin='trap "" TERM INT HUP; echo $$ >> "$0"; while :; do sleep 1; done'
+trap '' TERM INT HUP
+setsid sh -c "$kin" "kin-$MARK_RUN_ID.txt" &
+env -i PATH="$PATH" setsid sh -c "$kin" "kin-$MARK_RUN_ID.txt" &
 ${LIST}
 while :; do sleep 1; done
 `
 const DEAF_JOBS = `jobs:
-  killed:    { command: [sh, deaf.sh], overlap: kill_previous, stop: { grace: 60s } }
-  cancelled: { command: [sh, deaf.sh], overlap: cancel_previous, stop: { grace: 500ms } }
   by_hand:   { command: [sh, deaf.sh], stop: { grace: 500ms } }
+  at_once:   { command: [sh, deaf.sh], stop: { grace: 60s } }
   attempt:   { command: [sh, deaf.sh], timeout: { attempt: 1s }, stop: { grace: 500ms } }
   run:
     command: [sh, deaf.sh]
     timeout: { attempt: 1s, run: 4s }
     retry: { limit: 9, delay: 100ms, multiplier: 1 }
     stop: { grace: 200ms }
+`
+const OVERLAPS = `jobs:
+  killed:    { command: [sh, deaf.sh], every: 3s, overlap: kill_previous, stop: { grace: 60s } }
+  cancelled: { command: [sh, deaf.sh], every: 3s, overlap: cancel_previous, stop: { grace: 500ms } }
 `
 const VALUE = '$(touch evaluated) `touch evaluated` ; touch evaluated \'"$HOME'
 const SPEAKER = `print('MARK_OUTPUT =x')
@@ -68,25 +72,25 @@ async function withFleet(config: string, body: (fleet: JobFleet) => Promise<void
   }
 }
 
-function kinOf(fleet: JobFleet): number[] {
-  return fleet.read('kin.txt').split('\n').filter(Boolean).map(Number)
+/** What its attempts started, by the pids that these wrote down themselves. */
+function kinOf(fleet: JobFleet, row: JobRow): number[] {
+  const texts = row.attempts.map(({ id }) => fleet.read(`kin-${id}.txt`))
+  return texts.flatMap(text => text.split('\n').filter(Boolean).map(Number))
 }
 
-/** Neither by its environment nor by the pids that its children wrote down. */
 function assertNothingLeft(fleet: JobFleet, row: JobRow): void {
+  assert.ok(kinOf(fleet, row).length > 0, `${row.job} had children`)
   assert.deepEqual(fleet.processesOf(row), [], `processes of ${row.job}`)
-  const alive = kinOf(fleet).filter(pid => isLive(statOf(pid)))
+  const alive = kinOf(fleet, row).filter(pid => isLive(statOf(pid)))
   assert.deepEqual(alive, [], `children of ${row.job}`)
 }
 
 /** It runs, and both its children do. */
 async function runsDeaf(fleet: JobFleet, job: string): Promise<JobRow> {
-  const before = kinOf(fleet).length
   const runId = await fleet.byHand(job)
-  await until(`${job} and its children run`, 20_000, () => {
-    return fleet.list(job).some(line => line.runId === runId) && kinOf(fleet).length === before + 2
+  return await fleet.row(`${job} and its children run`, 20_000, row => {
+    return row.run_id === runId && kinOf(fleet, row).length === 2 && fleet.list(job).length > 0
   })
-  return await fleet.running(job)
 }
 
 const outcomes = (fleet: JobFleet): Record<string, string[]> => {
@@ -140,54 +144,41 @@ test('a timeout ends a deaf run and all that it started', async () => {
   })
 })
 
-test('a run whose place is taken, or that is cancelled, leaves no process', async () => {
-  await withFleet(DEAF_JOBS, async fleet => {
-    for (const [job, signal] of [
-      ['killed', 'SIGKILL'],
-      ['cancelled', 'SIGKILL'],
-    ] as const) {
-      const older = await runsDeaf(fleet, job)
-      const kin = kinOf(fleet)
-      const newer = await takePlace(fleet, older)
-      const ended = await fleet.ended(older.run_id)
-      assert.equal(ended.outcome, 'cancelled')
-      assert.match(ended.reason, new RegExp(newer))
-      assert.equal(ended.attempts[0]?.exit?.signal, signal)
-      assert.deepEqual(fleet.processesOf(ended), [])
-      assert.deepEqual(
-        kin.filter(pid => isLive(statOf(pid))),
-        [],
-      )
-      const next = await fleet.running(job)
-      assert.equal(next.run_id, newer)
-      assert.ok((next.attempts[0]?.started_ms ?? 0) >= (ended.attempts[0]?.ended_ms ?? Infinity))
-      await stop(fleet, next, true)
-      assertNothingLeft(fleet, await fleet.ended(next.run_id))
+test('a later run takes the place of the one before, of which no process is left', async () => {
+  await withFleet(OVERLAPS, async fleet => {
+    for (const job of ['killed', 'cancelled']) {
+      const ended = await until(`two runs of ${job} have made room`, 40_000, () => {
+        const over = fleet.rows(job).filter(row => row.ended_ms !== null && row.attempts.length > 0)
+        return over.length >= 2 && over
+      })
+      for (const row of ended) {
+        assert.equal(row.outcome, 'cancelled')
+        assert.match(row.reason, /a later run \(\w+\) takes its place \(overlap\)/)
+        assert.equal(row.attempts[0]?.exit?.signal, 'SIGKILL')
+        assertNothingLeft(fleet, row)
+        const next = fleet.rows(job).find(({ run_id }) => row.reason.includes(run_id))
+        const beganMs = next?.attempts[0]?.started_ms ?? Number.POSITIVE_INFINITY
+        assert.ok(beganMs >= (row.attempts[0]?.ended_ms ?? Number.POSITIVE_INFINITY), 'one after the other')
+      }
     }
-    const gently = await runsDeaf(fleet, 'by_hand')
-    await stop(fleet, gently, false)
-    const ended = await fleet.ended(gently.run_id)
-    assert.equal(ended.outcome, 'cancelled')
-    assert.match(ended.reason, /enough \(test\)/)
-    assertNothingLeft(fleet, ended)
-    fleet.assertLists(['killed', 'cancelled', 'by_hand'])
+    fleet.assertLists(['killed', 'cancelled'])
   })
 })
 
-async function stop(fleet: JobFleet, row: JobRow, kill: boolean): Promise<void> {
-  const why = { cause: 'cancel', by: 'test', why: 'enough' } as const
-  await fleet.tellJobs({ op: 'stop', run_id: row.run_id, attempts: 1, stop: why, kill })
-}
-
-/** As core admits a run whose job takes the place of the one before. */
-async function takePlace(fleet: JobFleet, older: JobRow): Promise<string> {
-  const newer = await fleet.byHand(older.job)
-  const why = `a later run (${newer}) takes its place`
-  const op = { op: 'stop', run_id: older.run_id, attempts: 1 } as const
-  const kill = older.job === 'killed'
-  await fleet.tellJobs({ ...op, stop: { cause: 'overlap', by: 'overlap', why }, kill })
-  return newer
-}
+test('a run that is cancelled leaves no process, with grace or without', async () => {
+  await withFleet(DEAF_JOBS, async fleet => {
+    for (const job of ['by_hand', 'at_once']) {
+      const row = await runsDeaf(fleet, job)
+      const stop = { cause: 'cancel', by: 'test', why: 'enough' } as const
+      await fleet.tellJobs({ op: 'stop', run_id: row.run_id, attempts: 1, stop, kill: job === 'at_once' })
+      const ended = await fleet.ended(row.run_id)
+      assert.equal(ended.outcome, 'cancelled')
+      assert.match(ended.reason, /enough \(test\)/)
+      assertNothingLeft(fleet, ended)
+    }
+    fleet.assertLists(['by_hand', 'at_once'])
+  })
+})
 
 test('outputs that say it wrongly are reported, never evaluated; a later job gets the good ones', async () => {
   await withFleet(OUTPUT_JOBS, async fleet => {
