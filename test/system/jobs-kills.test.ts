@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isOpen, type JobRow } from '../../src/core/jobs/job-row.ts'
-import { isSame, type Seen } from '../chaos/observer.ts'
+import { isSame } from '../chaos/observer.ts'
 import { allPids, environOf, isLive, statOf } from '../chaos/proc.ts'
 import { chanceFrom } from '../chaos/schedule.ts'
 import { markIsBack } from '../faults/kill-scenarios.ts'
@@ -68,19 +68,17 @@ test(`${KILLS} kills around due instants: each instant has one row and at most o
       // Half of them live until something was planned; the others die as soon as they are there.
       if (chance() < 0.5) await until('a job is planned', 30_000, () => fleet.rows().length > before)
       await moment(chance)
-      strike(fleet, stroke)
+      await strike(fleet, stroke)
       killed[stroke]++
       await markIsBack(fleet)
     }
     await fleet.armed()
-    const { jobs } = await fleet.kept()
     const untilMs = Date.now() + 2 * GRID_MS
     await until('it goes on, and what was planned by then has ended', 60_000, async () => {
       const now = (await fleet.kept()).jobs
       const isBeyond = Object.keys(EVERY_MS).every(job => (now[job]?.decided_ms ?? 0) > untilMs)
       return isBeyond && fleet.rows().every(row => row.planned_ms > untilMs || !isOpen(row))
     })
-    assert.ok(jobs.tick, 'tick is remembered')
     await fleet.expect(0, 'down')
     assert.deepEqual(leftOf(fleet), [], 'nothing of the fleet is left')
 
@@ -111,15 +109,14 @@ async function moment(chance: () => number): Promise<void> {
   await sleep(Math.max(0, atMs - Date.now()))
 }
 
-function strike(fleet: JobFleet, stroke: Stroke): void {
-  if (stroke === 'all') return fleet.killMark()
+/** Until they are gone: a dying keeper still looks like one that serves. */
+async function strike(fleet: JobFleet, stroke: Stroke): Promise<void> {
   const { keeper, daemon } = fleet.look()
-  const targets = { daemon: [daemon], keeper: [keeper], both: [keeper, daemon] }[stroke]
-  for (const seen of targets) if (seen !== null) end(seen)
-}
-
-function end(seen: Seen): void {
-  if (isSame(statOf(seen.pid), seen)) process.kill(seen.pid, 'SIGKILL')
+  if (stroke === 'all') fleet.killMark()
+  const targets = { daemon: [daemon], keeper: [keeper], both: [keeper, daemon], all: [] }[stroke]
+  const seen = targets.filter(target => target !== null)
+  for (const { pid, start } of seen) if (isSame(statOf(pid), { start })) process.kill(pid, 'SIGKILL')
+  await until('they are gone', 10_000, () => seen.every(one => !isSame(statOf(one.pid), one)))
 }
 
 function assertInstants(rows: readonly JobRow[], everyMs: number, fromMs: number, untilMs: number): void {
