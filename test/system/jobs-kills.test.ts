@@ -114,7 +114,7 @@ async function strike(fleet: JobFleet, stroke: Stroke): Promise<void> {
   const { keeper, daemon } = fleet.look()
   if (stroke === 'all') fleet.killMark()
   const targets = { daemon: [daemon], keeper: [keeper], both: [keeper, daemon], all: [] }[stroke]
-  const seen = targets.filter(target => target !== null)
+  const seen = targets.flatMap(target => target ?? [])
   for (const { pid, start } of seen) if (isSame(statOf(pid), { start })) process.kill(pid, 'SIGKILL')
   await until('they are gone', 10_000, () => seen.every(one => !isSame(statOf(one.pid), one)))
 }
