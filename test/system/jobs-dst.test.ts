@@ -1,7 +1,7 @@
 /**
- * A real fleet lives through clock changes under faketime, its two clocks sped up alike, and its daemon dies
- * in the midst: what ran is what `mark job next` says, instant by instant. MARK_DST_ZONES=all takes four zones
- * instead of Berlin, MARK_DST_SPEED says how fast.
+ * A real fleet lives through clock changes under faketime, its two clocks sped up alike, and its daemon
+ * dies in the midst: what ran is what `mark job next` says, instant by instant. MARK_DST_ZONES=all takes
+ * four zones instead of Berlin, MARK_DST_SPEED says how fast.
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
@@ -199,7 +199,8 @@ for (const change of CHANGES) {
           inTime,
           `${job}: what is told`,
         )
-        t.diagnostic(`${job}: ${inTime.length} instants, ${countOutcomes(rows)}`)
+        const why = rows.filter(row => row.outcome !== 'succeeded').map(row => row.reason)
+        t.diagnostic(`${job}: ${inTime.length} instants, ${countOutcomes(rows)} ${why.join('; ')}`)
       }
       fleet.assertLists(JOBS)
       await fleet.expect(0, 'down')

@@ -50,10 +50,13 @@ print('MARK_OUTPUT good=first')
 print('MARK_OUTPUT good=' + open('value').read())
 print(' MARK_OUTPUT good=indented, so no output')
 `
+const HEARER = `import os, sys
+open('heard', 'w').write(sys.argv[1] + os.environ['SAME'])
+`
 const OUTPUT_JOBS = `jobs:
   speaks: { command: [python3, speaks.py], outputs: [good, big, coloured] }
   hears:
-    command: [python3, -c, "import os, sys; open('heard', 'w').write(sys.argv[1] + os.environ['SAME'])", "\${jobs.speaks.outputs.good}"]
+    command: [python3, hears.py, "\${jobs.speaks.outputs.good}"]
     environment: { SAME: "\${jobs.speaks.outputs.good}" }
     after: [speaks]
   waits: { command: ["true", "\${jobs.speaks.outputs.big}"], after: [speaks] }
@@ -99,7 +102,7 @@ const outcomes = (fleet: JobFleet): Record<string, string[]> => {
   return all
 }
 
-test('a chain whose middle fails runs its failure branch, skips the rest, and goes on from there', async () => {
+test('a chain whose middle fails runs its failure branch, skips the rest, and resumes', async () => {
   await withFleet(CHAIN, async fleet => {
     const first = await fleet.byHand('a')
     await fleet.row('d ends', 20_000, row => row.job === 'd' && row.outcome === 'succeeded')
@@ -180,9 +183,10 @@ test('a run that is cancelled leaves no process, with grace or without', async (
   })
 })
 
-test('outputs that say it wrongly are reported, never evaluated; a later job gets the good ones', async () => {
+test('outputs said wrongly are reported, never evaluated; a later job gets the good ones', async () => {
   await withFleet(OUTPUT_JOBS, async fleet => {
     fleet.write('speaks.py', SPEAKER)
+    fleet.write('hears.py', HEARER)
     fleet.write('value', VALUE)
     const speaks = await fleet.ended(await fleet.byHand('speaks'))
     assert.equal(speaks.outcome, 'succeeded')

@@ -1,6 +1,6 @@
 /**
- * Daemon, keeper and all of MARK are killed again and again around due instants. Every planned instant has one
- * row, at most one run, and every row ends. MARK_JOB_KILLS says how often, MARK_SEED which moments.
+ * Daemon, keeper and all of MARK are killed again and again around due instants. Every planned instant has
+ * one row, at most one run, and every row ends. MARK_JOB_KILLS says how often, MARK_SEED which moments.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

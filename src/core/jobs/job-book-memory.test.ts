@@ -4,7 +4,7 @@ import { JobBook } from './job-book.ts'
 import type { JobPlan } from './job-plan.ts'
 import { rowOf } from './scheduling.ts'
 
-test('what a keeper remembers of a job is handed on by the next one, though nothing happened to the job', () => {
+test('what is remembered of a job at rest is handed on by the next keeper', () => {
   const first = new JobBook()
   first.apply({ op: 'paused', job: 'night', paused: { by: 'ada', note: null, at_ms: 5 } }, 5)
   first.apply({ op: 'decided', job: 'night', until_ms: 7 }, 7)
