@@ -228,7 +228,8 @@ export class JobScheduler {
       },
       (error: { code?: string; message: string }) => {
         this.#doubt()
-        if (error.code !== 'MARK_NOT_RUNNING')
+        // Without an answer nobody knows whether it began: the keeper's book tells.
+        if (error.code !== 'MARK_NOT_RUNNING' && error.code !== 'MARK_KEEPER_SILENT')
           this.#giveUp(row, error.code === 'MARK_LATCHED' ? 'refused_kill' : 'failed', error.message)
       },
     )
