@@ -140,10 +140,10 @@ export class Daemon {
   async close(): Promise<void> {
     this.#closed = true
     clearInterval(this.#retain)
+    await this.#jobs.close()
     this.#link.close()
     this.#prober.close()
     this.#modules.close()
-    this.#jobs.down()
     this.#sampler.close()
     this.#uptime.close()
     this.#witness?.close()

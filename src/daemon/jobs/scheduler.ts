@@ -88,6 +88,14 @@ export class JobScheduler {
     this.#timer = null
   }
 
+  /** All that happened by now is decided and kept, heard of or not, if the keeper answers. */
+  async settled(): Promise<void> {
+    if (this.#isIdle()) return
+    this.#book = null
+    this.#work()
+    await this.#tail
+  }
+
   setPlan(plan: Plan | null): void {
     this.#jobs = new Map((plan?.jobs ?? []).map(job => [job.name, job]))
     this.#pools = plan?.pools ?? {}
