@@ -145,6 +145,9 @@ function assertRuns(fleet: JobFleet, untilMs: number): void {
     const doubled = [...byNominal].filter(([, runs]) => runs.size > 1).map(([nominal]) => nominal)
     assert.deepEqual(doubled, [], `${job}: instants that ran twice`)
   }
+  // It waits for the run before, also when it is caught up.
+  const order = fleet.list('cron').map(({ nominal }) => nominal)
+  assert.deepEqual(order, [...order].sort(), 'cron: in the order of its instants')
   const upstream = fleet.rows('next').map(row => row.upstream.tick)
   assert.equal(new Set(upstream).size, upstream.length, 'no run of tick is followed twice')
 }
