@@ -175,6 +175,8 @@ test('after a restart of the host what ran is lost, and what was missed is as ea
     assert.equal(of('last').at(-1), 'succeeded')
     assert.equal(of('some').filter(outcome => outcome === 'succeeded').length, 2)
     for (const job of ['tick', 'last', 'some']) {
+      const order = fleet.list(job).map(({ nominal }) => nominal)
+      assert.deepEqual(order, [...order].sort(), `${job}: run in the order of its instants`)
       const all = nominals(fleet, job).sort((a, b) => a - b)
       const gaps = all.filter((ms, at) => at > 0 && ms - (all[at - 1] as number) !== 1000)
       assert.deepEqual(gaps, [], `${job}: every instant has one row`)
