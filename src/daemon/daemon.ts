@@ -135,10 +135,10 @@ export class Daemon {
   /** Ends in good order; takes well under a second. */
   async close(): Promise<void> {
     this.#closed = true
+    await this.#jobs.close()
     this.#link.close()
     this.#prober.close()
     this.#modules.close()
-    this.#jobs.down()
     this.#sampler.close()
     this.#uptime.close()
     this.#witness?.close()

@@ -48,7 +48,11 @@ const NOBODY_WAKES = new Int32Array(new SharedArrayBuffer(4))
 export function survivors(run: RunIdentity, options: SurvivorOptions): number[] {
   const never = new Set([1, options.keeperPid, process.pid, ...options.known])
   if (run.pid !== null) never.add(run.pid)
-  return options.full ? everywhere(run, never) : amongOrphans(run, options, never)
+  const look = (): number[] => (options.full ? everywhere(run, never) : amongOrphans(run, options, never))
+  const found = look()
+  // What a dying process forked last comes home after its place in the list was read: nothing is nothing
+  // only when it is so twice.
+  return found.length > 0 ? found : look()
 }
 
 /**

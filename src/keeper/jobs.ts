@@ -70,7 +70,6 @@ function begin(engine: Engine, start: JobStart): string | ErrorBody | null {
 
 /** Called after each turn: of an attempt that is over, its row says how. */
 export function endAttempts(engine: Engine): void {
-  const { wallMs } = engine.world.now()
   let ended = false
   for (const [name, child] of [...engine.children]) {
     const id = attemptOf(name)
@@ -79,7 +78,9 @@ export function endAttempts(engine: Engine): void {
     const isStopped = child.phase === 'stopped' || (child.hold && child.hold.by !== 'exit contract')
     const stop = isStopped ? { cause: 'fleet' as const, by: 'keeper', why: child.reason } : null
     const reason = exit && !stop ? describeExit(exit) : child.reason
-    engine.jobs.ended(id, { exit, stop, reason }, wallMs)
+    // A keeper that ended before it asked for the start: nothing was begun.
+    if (child.desired === null) engine.jobs.takeBack(id)
+    else engine.jobs.ended(id, { exit, stop, reason }, engine.world.now().wallMs)
     engine.drop(name)
     ended = true
   }

@@ -159,7 +159,7 @@ export class SimJobs {
     const name = daemon.dirty.values().next().value
     if (name === undefined) return false
     daemon.dirty.delete(name)
-    const decision = decideJob(this.#jobs.get(name) as JobPlan, this.#scheduling())
+    const decision = decideJob(name, this.#scheduling())
     if (decision.wakeMs === null) daemon.wakes.delete(name)
     else daemon.wakes.set(name, decision.wakeMs)
     const isIdle = decision.ops.length + decision.starts.length === 0

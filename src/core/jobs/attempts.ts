@@ -10,19 +10,24 @@ import { endOp } from './scheduling.ts'
 
 /** After its last attempt: it ends, or is tried again. Who can read them adds the outputs of a success. */
 export function judgeAttempt(job: JobPlan, row: JobRow, attempt: JobAttempt, nowMs: number): JobOp {
-  const { exit, stop, reason } = attempt
+  const end = judgeLast(row, attempt)
+  if (end.outcome !== 'failed' && attempt.stop?.cause !== 'attempt_timeout') return end
+  const code = end.outcome === 'timed_out' || attempt.exit?.signal ? null : (attempt.exit?.code ?? null)
+  const due_ms = againMs(job, row, code, nowMs)
+  if (due_ms === null) return end
+  return { op: 'again', run_id: row.run_id, attempts: row.attempts.length, due_ms, reason: end.reason }
+}
+
+/** The same where there is no further attempt. */
+export function judgeLast(row: JobRow, { exit, stop, reason }: JobAttempt): ReturnType<typeof endOp> {
   if (stop?.cause === 'run_timeout') return endOp(row, 'timed_out', stop.why)
   const isTimeout = stop?.cause === 'attempt_timeout'
   if (stop && !isTimeout) return endOp(row, 'cancelled', `${stop.why} (${stop.by})`)
   if (!isTimeout && (exit === null ? reason.startsWith('lost') : !exit.known))
     return endOp(row, 'lost', 'nobody saw how it ended: it is not run again by itself')
   if (!isTimeout && exit?.code === 0) return endOp(row, 'succeeded', '')
-  const why = isTimeout ? stop.why : exit === null ? reason : describeExit(exit)
-  const code = isTimeout || exit?.signal ? null : (exit?.code ?? null)
-  const again = againMs(job, row, code, nowMs)
-  if (again !== null)
-    return { op: 'again', run_id: row.run_id, attempts: row.attempts.length, due_ms: again, reason: why }
-  return endOp(row, isTimeout ? 'timed_out' : 'failed', why)
+  if (isTimeout) return endOp(row, 'timed_out', stop.why)
+  return endOp(row, 'failed', exit === null ? reason : describeExit(exit))
 }
 
 /** When the next attempt begins; null: there is none. */

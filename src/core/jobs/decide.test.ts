@@ -19,7 +19,7 @@ const HOUR_MS = 3_600_000
 
 function decided(over: Partial<JobPlan>, given: Given = {}) {
   const job = jobPlan('luka', over)
-  return decideJob(job, scheduling([job], given))
+  return decideJob(job.name, scheduling([job], given))
 }
 
 const rowsOf = (decision: ReturnType<typeof decided>) =>
@@ -95,7 +95,7 @@ describe('rows', () => {
     const luka = jobPlan('luka', { pool: 'db' })
     const starts = (places: number) =>
       decideJob(
-        luka,
+        'luka',
         scheduling([luka, roko], { book: bookOf([busy, jobRow('luka')]), pools: { db: places } }),
       ).starts.length
     assert.deepEqual([starts(1), starts(2)], [0, 1])

@@ -4,7 +4,7 @@
  * never matters and asking twice changes nothing.
  */
 import { lateness } from './admit.ts'
-import { judgeAttempt, limitOf } from './attempts.ts'
+import { judgeAttempt, judgeLast, limitOf } from './attempts.ts'
 import { type End, ripple } from './downstream.ts'
 import { decideInstants } from './instants.ts'
 import type { JobOp } from './job-book.ts'
@@ -12,7 +12,23 @@ import type { JobPlan } from './job-plan.ts'
 import { type EndOutcome, isDue, isOpen, type JobRow, liveAttempt } from './job-row.ts'
 import { type Decision, endOp, openRows, type Scheduling, type StartOrder } from './scheduling.ts'
 
-export function decideJob(job: JobPlan, given: Scheduling): Decision {
+export function decideJob(name: string, given: Scheduling): Decision {
+  const job = given.jobs.get(name)
+  return job ? decidePlanned(job, given) : decideGone(name, given)
+}
+
+/** The plan knows it no more: what runs may run out, nothing of it begins. */
+function decideGone(name: string, given: Scheduling): Decision {
+  const ops = openRows(given.book, name).flatMap((row): JobOp[] => {
+    if (liveAttempt(row)) return []
+    const last = row.attempts.at(-1)
+    const isJudged = last === undefined || row.due_attempt > row.attempts.length
+    return [isJudged ? endOp(row, 'cancelled', 'the plan knows the job no more') : judgeLast(row, last)]
+  })
+  return { ops: withDownstream(ops, given), starts: [], wakeMs: null }
+}
+
+function decidePlanned(job: JobPlan, given: Scheduling): Decision {
   const instants = decideInstants(job, given)
   const ops: JobOp[] = [...instants.ops, ...instants.rows.map(row => ({ op: 'row' as const, row }))]
   if (ops.length > 0) return { ops: withDownstream(ops, given), starts: [], wakeMs: given.nowMs }

@@ -93,10 +93,13 @@ export class JobBook {
   readonly #touched = new Set<string>()
   readonly #told = new Map<string, JobRow>()
 
-  /** What was remembered under `entries`. Rows that the journal may not tell of are told of again. */
+  /**
+   * What was remembered under `entries`: all of it counts as touched, for whoever remembers it next begins
+   * empty. Rows that the journal may not tell of are told of again.
+   */
   restore(entries: Readonly<Record<string, unknown>>): void {
     for (const [key, value] of Object.entries(entries)) {
-      if (key.startsWith(JOB)) this.jobs.set(key.slice(JOB.length), { ...NO_MEMORY, ...(value as JobMemory) })
+      if (key.startsWith(JOB)) this.#remember(key.slice(JOB.length), value as JobMemory)
       if (key.startsWith(ROW)) this.#put(value as JobRow)
     }
   }
@@ -190,6 +193,12 @@ export class JobBook {
     if (!found) return
     const { exit, reason } = end
     this.#putAttempt(found.row, { exit, reason, ended_ms: nowMs, stop: found.attempt.stop ?? end.stop })
+  }
+
+  /** It was remembered, and then not even tried: another one may begin in its place. */
+  takeBack(attemptId: string): void {
+    const row = this.liveAttempts().find(({ attempt }) => attempt.id === attemptId)?.row
+    if (row) this.#put({ ...row, outcome: 'waiting', attempts: row.attempts.slice(0, -1) })
   }
 
   /** Attempts that go on as far as this book knows. */

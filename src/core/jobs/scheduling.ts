@@ -93,7 +93,12 @@ export function endOp(
   return { op: 'end', run_id, attempts: attempts.length, outcome, reason, ...used }
 }
 
-/** Of one job, the oldest wish first. */
+/** Of one job, the oldest wish first; of those made at once, the oldest instant. */
 export function openRows(book: JobBook, job: string): JobRow[] {
-  return [...book.rowsOf(job)].sort((a, b) => a.planned_ms - b.planned_ms || (a.run_id < b.run_id ? -1 : 1))
+  return [...book.rowsOf(job)].sort(
+    (a, b) =>
+      a.planned_ms - b.planned_ms ||
+      (a.nominal_ms ?? 0) - (b.nominal_ms ?? 0) ||
+      (a.run_id < b.run_id ? -1 : 1),
+  )
 }

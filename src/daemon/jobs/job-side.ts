@@ -2,6 +2,7 @@
  * The daemon's side of jobs, put together: the scheduler, what people ask of it, and what is read of a run
  * that ended: its outputs, its use of the host. Loaded only for a fleet with jobs.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { coveringKill, killHold } from '../../core/kill.ts'
 import { readOutputs } from '../../core/jobs/job-outputs.ts'
 import { allowedAt } from '../../core/jobs/when.ts'
@@ -26,6 +27,8 @@ export interface JobSideGiven extends Pick<SchedulerGiven, 'clock' | 'ask' | 'mi
   readonly alert: (job: string, runId: string, reason: string) => void
 }
 
+/** A daemon ends within a second. */
+const SETTLE_MS = 500
 const CHUNK_BYTES = 1024 * 1024
 /** Of a run that prints more, the end counts. */
 const READ_MAX_BYTES = 64 * CHUNK_BYTES
@@ -90,6 +93,12 @@ export class JobSide {
   }
 
   down(): void {
+    this.#scheduler.down()
+  }
+
+  /** While the keeper can still be asked: a run that ended with all others gets its end, too. */
+  async close(): Promise<void> {
+    await Promise.race([this.#scheduler.settled(), sleep(SETTLE_MS, undefined, { ref: false })])
     this.#scheduler.down()
   }
 

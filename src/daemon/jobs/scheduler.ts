@@ -105,12 +105,20 @@ export class JobScheduler {
     this.#timer = null
   }
 
+  /** All that happened by now is decided and kept, heard of or not, if the keeper answers. */
+  async settled(): Promise<void> {
+    if (this.#isIdle()) return
+    this.#book = null
+    this.#work()
+    await this.#tail
+  }
+
   setPlan(plan: Plan | null): void {
     this.#jobs = new Map((plan?.jobs ?? []).map(job => [job.name, job]))
     this.#pools = plan?.pools ?? {}
     this.#wakes.clear()
     this.#nexts.clear()
-    for (const name of this.#jobs.keys()) this.#dirty.add(name)
+    for (const name of [...this.#jobs.keys(), ...this.#openJobs()]) this.#dirty.add(name)
     this.#work()
   }
 
@@ -151,7 +159,7 @@ export class JobScheduler {
   }
 
   #work(): void {
-    if (!this.#isUp || this.#isDue || this.#jobs.size === 0) return
+    if (!this.#isUp || this.#isDue || this.#isIdle()) return
     this.#isDue = true
     this.#alone(async () => {
       this.#isDue = false
@@ -161,6 +169,11 @@ export class JobScheduler {
       this.#book = null
       this.#arm(AGAIN_MS)
     })
+  }
+
+  /** No job, and nothing left of any that there was. */
+  #isIdle(): boolean {
+    return this.#jobs.size === 0 && this.#book !== null && this.#openJobs().size === 0
   }
 
   async #pass(): Promise<void> {
@@ -182,15 +195,15 @@ export class JobScheduler {
     const starts: (JobStart | null)[] = []
     for (const name of [...this.#dirty]) {
       const job = this.#jobs.get(name)
-      const decision = job && this.#book ? decideJob(job, this.#scheduling()) : null
+      const decision = this.#book ? decideJob(name, this.#scheduling()) : null
       // What follows from the ends of two runs is counted one after the other.
       const isAlone = decision?.ops.some(op => op.op === 'arrived' || op.op === 'end') ?? false
       if (isAlone && ops.length > 0) break
       this.#dirty.delete(name)
-      if (!job || !decision) continue
+      if (!decision) continue
       if (decision.wakeMs === null) this.#wakes.delete(name)
       else this.#wakes.set(name, decision.wakeMs)
-      for (const order of decision.starts) starts.push(this.#ready(job, order))
+      if (job) for (const order of decision.starts) starts.push(this.#ready(job, order))
       if (decision.ops.length === 0) continue
       ops.push(...decision.ops)
       decided.push(name)
@@ -203,8 +216,9 @@ export class JobScheduler {
   }
 
   async #know(): Promise<void> {
-    this.#clockworkOf ??= (await import('../../contract/jobs/clockwork.ts')).clockworkOf
     if (this.#book === null) await this.#recall()
+    if (this.#jobs.size > 0)
+      this.#clockworkOf ??= (await import('../../contract/jobs/clockwork.ts')).clockworkOf
   }
 
   async #recall(): Promise<void> {
@@ -212,7 +226,7 @@ export class JobScheduler {
     const book = new JobBook()
     book.learn(kept.rows, kept.jobs)
     this.#book = book
-    for (const name of this.#jobs.keys()) this.#dirty.add(name)
+    for (const name of [...this.#jobs.keys(), ...this.#openJobs()]) this.#dirty.add(name)
   }
 
   async #keep(ops: readonly JobOp[]): Promise<readonly JobRow[]> {
@@ -303,7 +317,7 @@ export class JobScheduler {
   /** These, and whoever waits for a place in the same pool. */
   #awaken(names: readonly string[]): void {
     const pools = new Set(names.flatMap(name => this.#jobs.get(name)?.pool ?? []))
-    for (const name of names) if (this.#jobs.has(name)) this.#dirty.add(name)
+    for (const name of names) this.#dirty.add(name)
     for (const name of pools.size > 0 ? this.#openJobs() : []) {
       if (pools.has(this.#jobs.get(name)?.pool ?? '')) this.#dirty.add(name)
     }
@@ -322,7 +336,7 @@ export class JobScheduler {
 
   #arm(ms: number): void {
     if (this.#timer) clearTimeout(this.#timer)
-    if (!this.#isUp) return
+    if (!this.#isUp || this.#isIdle()) return
     this.#timer = setTimeout(
       () => {
         this.#timer = null
