@@ -3,6 +3,8 @@
  * one row, at most one run, and every row ends. MARK_JOB_KILLS says how often, MARK_SEED which moments.
  */
 import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isOpen, type JobRow } from '../../src/core/jobs/job-row.ts'
@@ -54,6 +56,7 @@ test(`${KILLS} kills around due instants: each instant has one row and at most o
   const chance = chanceFrom(SEED)
   const fleet = new JobFleet(CONFIG)
   const killed: Record<Stroke, number> = { daemon: 0, keeper: 0, both: 0, all: 0 }
+  let lost = 0
   try {
     await fleet.up()
     const first = await until('all is decided up to some instant', 10_000, async () => {
@@ -70,6 +73,7 @@ test(`${KILLS} kills around due instants: each instant has one row and at most o
       await moment(chance)
       await strike(fleet, stroke)
       killed[stroke]++
+      if (stroke !== 'keeper' && chance() < 0.3) lost += loseArchive(fleet)
       await markIsBack(fleet)
     }
     await fleet.armed()
@@ -88,7 +92,7 @@ test(`${KILLS} kills around due instants: each instant has one row and at most o
     assertRuns(fleet, untilMs)
     fleet.assertLists(JOBS)
     fleet.assertSound()
-    t.diagnostic(`killed: ${JSON.stringify(killed)}`)
+    t.diagnostic(`killed: ${JSON.stringify(killed)}, the archive lost ${lost} times`)
     for (const job of JOBS) t.diagnostic(`${job}: ${countOutcomes(fleet.rows(job))}`)
   } finally {
     fleet.end()
@@ -99,6 +103,12 @@ function strokeOf(chance: number): Stroke {
   if (chance < 0.35) return 'daemon'
   if (chance < 0.65) return 'keeper'
   return chance < 0.85 ? 'both' : 'all'
+}
+
+/** As by a disk or a person, while no daemon holds it: what ran must not run again for that. */
+function loseArchive(fleet: JobFleet): number {
+  for (const end of ['', '-wal', '-shm']) rmSync(join(fleet.stateDir, `archive.db${end}`), { force: true })
+  return 1
 }
 
 /** Mostly close to an instant, on either side of it. */
