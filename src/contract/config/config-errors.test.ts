@@ -75,14 +75,13 @@ describe('files', () => {
     )
   })
 
-  test('with aliases within aliases are refused in less than 100 ms', () => {
+  test('with aliases within aliases are refused, and never written out', () => {
     const level = (name: string, of: string): string =>
       `${name}: &${name} [${Array(9).fill(`*${of}`).join(', ')}]\n`
-    const pairs = ['ba', 'cb', 'dc', 'ed', 'fe']
+    // Written out they would be three billion nodes.
+    const pairs = ['ba', 'cb', 'dc', 'ed', 'fe', 'gf', 'hg', 'ih', 'ji', 'kj']
     const bomb = `a: &a [x]\n${pairs.map(([name = '', of = '']) => level(name, of)).join('')}`
-    const from = performance.now()
     assert.match(problem(bomb).message, /aliases/)
-    assert.ok(performance.now() - from < 100)
   })
 
   test('of 10 MB or a thousand brackets are refused and never crash', () => {
