@@ -1,4 +1,5 @@
 /** Jobs without a scheduler: what was ordered is written down, and the test says what is known. */
+import { jobRow } from './simulation/job-plans.ts'
 import type { JobRowPage, JobRowQuery, RunSpan } from '../src/contract/api.ts'
 import { MarkError } from '../src/core/errors.ts'
 import { isOpen, type JobRow } from '../src/core/jobs/job-row.ts'
@@ -9,28 +10,8 @@ import type { JobsApi } from '../src/daemon/api/deps.ts'
 export const FAKE_NOW = Date.UTC(2026, 2, 28, 12)
 
 export function fakeRow(runId: string, more: Partial<JobRow> = {}): JobRow {
-  return {
-    run_id: runId,
-    rev: 1,
-    job: 'night',
-    nominal: null,
-    nominal_ms: null,
-    planned_ms: FAKE_NOW,
-    trigger: 'hand',
-    by: 'tester',
-    due_ms: FAKE_NOW,
-    due_attempt: 1,
-    attempts: [],
-    ended_ms: null,
-    outcome: 'waiting',
-    reason: '',
-    params: {},
-    upstream: {},
-    outputs: {},
-    cpu_s: null,
-    memory_bytes: null,
-    ...more,
-  }
+  const times = { planned_ms: FAKE_NOW, due_ms: FAKE_NOW }
+  return jobRow('night', { run_id: runId, rev: 1, ...times, trigger: 'hand', by: 'tester', ...more })
 }
 
 export function fakeView(name: string, more: Partial<JobView> = {}): JobView {

@@ -2,6 +2,7 @@
  * A fleet with jobs: reads its ledger out of the journal alone, and the lists that the runs themselves write,
  * so that neither can hide what the other knows.
  */
+import { jobRow } from '../simulation/job-plans.ts'
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -54,28 +55,8 @@ export class JobFleet extends FaultFleet {
   async byHand(job: string, more: Partial<JobRow> = {}): Promise<string> {
     const run_id = `01HAND${Math.random().toString(36).slice(2).toUpperCase().padEnd(20, '0').slice(0, 20)}`
     const nowMs = Date.now()
-    const row: JobRow = {
-      run_id,
-      rev: 0,
-      job,
-      nominal: null,
-      nominal_ms: null,
-      planned_ms: nowMs,
-      trigger: 'hand',
-      by: 'test',
-      due_ms: nowMs,
-      due_attempt: 1,
-      attempts: [],
-      ended_ms: null,
-      outcome: 'waiting',
-      reason: '',
-      params: {},
-      upstream: {},
-      outputs: {},
-      cpu_s: null,
-      memory_bytes: null,
-      ...more,
-    }
+    const times = { planned_ms: nowMs, due_ms: nowMs }
+    const row = jobRow(job, { run_id, ...times, trigger: 'hand', by: 'test', ...more })
     await this.tellJobs({ op: 'row', row })
     return run_id
   }

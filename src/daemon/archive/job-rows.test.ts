@@ -1,3 +1,4 @@
+import { jobRow } from '../../../test/simulation/job-plans.ts'
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -26,28 +27,8 @@ afterEach(() => {
 })
 
 function row(runId: string, more: Partial<JobRow> = {}): JobRow {
-  return {
-    run_id: runId,
-    rev: 1,
-    job: 'ingest',
-    nominal: null,
-    nominal_ms: null,
-    planned_ms: T0,
-    trigger: 'hand',
-    by: 'ann',
-    due_ms: T0,
-    due_attempt: 1,
-    attempts: [],
-    ended_ms: null,
-    outcome: 'waiting',
-    reason: '',
-    params: {},
-    upstream: {},
-    outputs: {},
-    cpu_s: null,
-    memory_bytes: null,
-    ...more,
-  }
+  const times = { planned_ms: T0, due_ms: T0 }
+  return jobRow('ingest', { run_id: runId, rev: 1, ...times, trigger: 'hand', by: 'ann', ...more })
 }
 
 const planned = (runId: string, minute: number, more: Partial<JobRow> = {}): JobRow => {
