@@ -250,7 +250,8 @@ export class JobScheduler {
 
   #begin(starts: readonly JobStart[]): void {
     const ended = ({ refused }: { refused: readonly StartRefusal[] }): void => {
-      if (refused.length > 0) this.#doubt()
+      // Not at once: a keeper that is being taken down refuses every start.
+      if (refused.length > 0) this.#doubt(AGAIN_MS)
       for (const { attempt_id, error } of refused) {
         const start = starts.find(one => one.attempt_id === attempt_id)
         const outcome = error?.code === 'MARK_LATCHED' ? 'refused_kill' : 'failed'
@@ -260,7 +261,7 @@ export class JobScheduler {
     this.#given.ask({ ask: 'job_start', starts }).then(
       answer => ended(answer as { refused: StartRefusal[] }),
       error => {
-        this.#doubt()
+        this.#doubt(0)
         this.#given.say(`jobs: ${(error as Error).message}`)
       },
     )
@@ -274,9 +275,9 @@ export class JobScheduler {
   }
 
   /** What we believe may be wrong: the keeper's book is read anew. */
-  #doubt(): void {
+  #doubt(inMs: number): void {
     this.#book = null
-    this.#arm(0)
+    this.#arm(inMs)
   }
 
   /** What the attempts of the runs that end here used, and printed. */
