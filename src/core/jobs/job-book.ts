@@ -26,6 +26,8 @@ export interface JobMemory {
   readonly outputs: Readonly<Record<string, string>>
   /** Of its last runs that succeeded, oldest first, from the first attempt on. */
   readonly took_ms: readonly number[]
+  /** When the last of these ended; missing: it was not kept yet. */
+  readonly succeeded_ms?: number | null
 }
 
 export interface Arrival {
@@ -237,7 +239,7 @@ export class JobBook {
       else {
         const tookMs = now.monoMs - (row.attempts[0]?.mono_ms ?? now.monoMs)
         const took_ms = [...this.memory(row.job).took_ms, Math.round(tookMs)].slice(-TOOK_MAX)
-        this.#remember(row.job, { last, outputs: more.outputs, took_ms })
+        this.#remember(row.job, { last, outputs: more.outputs, took_ms, succeeded_ms: endedMs })
       }
       return { ...row, ...more, outcome, ended_ms: endedMs }
     })

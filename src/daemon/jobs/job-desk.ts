@@ -184,6 +184,7 @@ export class JobDesk {
       next_local: next === null ? null : formatLocal(next, offsetMs),
       schedule: scheduleText(job.schedule),
       timezone: job.timezone,
+      begin_by: this.#scheduler.beginBy(job),
       paused: paused && { by: paused.by, note: paused.note, at: formatUtc(paused.at_ms) },
       runs: rows.map(ledgerRow),
     }
