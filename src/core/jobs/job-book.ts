@@ -40,6 +40,8 @@ export type JobOp =
   | { readonly op: 'row'; readonly row: JobRow }
   /** Nothing up to here is to be run any more. */
   | { readonly op: 'decided'; readonly job: string; readonly until_ms: number }
+  /** Back to here where it was decided further, under a clock that was ahead: a person asks for it. */
+  | { readonly op: 'rewind'; readonly job: string; readonly until_ms: number }
   /** `attempts`, here and below: how many it had when this was decided; with another number it is stale. */
   | {
       readonly op: 'again'
@@ -165,6 +167,8 @@ export class JobBook {
         return this.#plan(op.row)
       case 'decided':
         return this.#decide(op.job, op.until_ms)
+      case 'rewind':
+        return this.#rewind(op.job, op.until_ms)
       case 'again':
         return this.#again(op)
       case 'end':
@@ -228,6 +232,11 @@ export class JobBook {
   #decide(job: string, untilMs: number): void {
     const { decided_ms } = this.memory(job)
     if (decided_ms === null || decided_ms < untilMs) this.#remember(job, { decided_ms: untilMs })
+  }
+
+  #rewind(job: string, untilMs: number): void {
+    const { decided_ms } = this.memory(job)
+    if (decided_ms !== null && decided_ms > untilMs) this.#remember(job, { decided_ms: untilMs })
   }
 
   #end(op: Extract<JobOp, { op: 'end' }>, now: Instant): void {

@@ -76,7 +76,8 @@ export class JobScheduler {
     if (known !== undefined && (known === null || known > nowMs)) return known
     const clockwork = this.clockworkOf(job)
     if (clockwork === null) return null
-    const next = nextInstant(job, clockwork, nowMs)?.atMs ?? null
+    const fromMs = Math.max(nowMs, this.book.memory(job.name).decided_ms ?? nowMs)
+    const next = nextInstant(job, clockwork, fromMs)?.atMs ?? null
     this.#nexts.set(job.name, next)
     return next
   }
@@ -245,6 +246,7 @@ export class JobScheduler {
   async #keep(ops: readonly JobOp[]): Promise<readonly JobRow[]> {
     const { rows, jobs } = (await this.#given.ask({ ask: 'jobs', ops })) as JobsKept
     this.#book?.learn(rows, jobs)
+    this.#alerts.kept(rows, this.#jobs)
     this.#awaken([...rows.map(row => row.job), ...Object.keys(jobs)])
     return rows
   }
@@ -340,7 +342,10 @@ export class JobScheduler {
   /** These, and whoever waits for a place in the same pool. */
   #awaken(names: readonly string[]): void {
     const pools = new Set(names.flatMap(name => this.#jobs.get(name)?.pool ?? []))
-    for (const name of names) this.#dirty.add(name)
+    for (const name of names) {
+      this.#dirty.add(name)
+      this.#nexts.delete(name)
+    }
     for (const name of pools.size > 0 ? this.#openJobs() : []) {
       if (pools.has(this.#jobs.get(name)?.pool ?? '')) this.#dirty.add(name)
     }
