@@ -133,6 +133,9 @@ describe('a chain', () => {
   test('whose beginning is under way in time says nothing of those that wait for it', () => {
     const rows = [jobRow('luka', { attempts: [attempt({ ended_ms: null })] })]
     assert.deepEqual(told(chain, { memory, rows }), [CANNOT, `${NOT_DONE}: it has not begun`])
+    const next = [jobRow('roko', { attempts: [attempt({ ended_ms: null })] })]
+    const why = 'it has not begun: roko before it goes on'
+    assert.equal(told(chain, { memory, rows: next }).at(-1), `${NOT_DONE}: ${why}`)
   })
   test('whose middle hangs names the middle', () => {
     const says = told(chain, { memory: { ...memory, luka: { ...took(20), ...done(at('14:20')) } } })

@@ -74,17 +74,23 @@ export function beginBy(job: JobPlan, given: FinishGiven, nowMs: number): string
 function cannot(job: JobPlan, finishBy: FinishBy, deadline: Deadline, given: FinishGiven): string[] {
   if (isUnderWay(job.name, given)) return []
   const takes = p95(given.book.memory(job.name).took_ms) ?? 0
-  const last = lastText(job.name, deadline, given) ?? 'it has not begun'
+  const last = lastText(job.name, deadline, given) ?? notBegun(job, given)
   return [`cannot be done by ${timeText(finishBy)}: it takes ${roundedText(takes)} (p95), and ${last}`]
 }
 
-function whyNot({ name }: JobPlan, deadline: Deadline, given: FinishGiven): string {
+function whyNot(job: JobPlan, deadline: Deadline, given: FinishGiven): string {
+  const { name } = job
   const { paused } = given.book.memory(name)
   if (isUnderWay(name, given)) return ': it goes on'
   if (given.book.rowsOf(name).length > 0) return ': it waits'
   if (paused) return `: paused by ${paused.by}`
   const last = lastText(name, deadline, given)
-  return last === null ? ': it has not begun' : `: ${last}`
+  return `: ${last ?? notBegun(job, given)}`
+}
+
+function notBegun({ after }: JobPlan, given: FinishGiven): string {
+  const before = (after?.upstream ?? []).map(({ job }) => job).filter(name => isUnderWay(name, given))
+  return before.length === 0 ? 'it has not begun' : `it has not begun: ${before.join(', ')} before it goes on`
 }
 
 /** Its run since the deadline before, that did not succeed; null: there was none. */

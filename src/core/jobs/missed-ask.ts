@@ -8,8 +8,8 @@ export const BACKFILL_MAX = 1000
 export function missedAskText(job: string, instants: readonly number[]): string {
   const sorted = [...instants].sort((a, b) => a - b)
   const newest = sorted.slice(-BACKFILL_MAX)
-  // No schedule has two instants in one second.
-  const [from = 0, until = 0] = [newest[0], (newest.at(-1) ?? 0) + 1000]
+  // Not later: an order for a time that is not over is refused.
+  const [from = 0, until = 0] = [newest[0], (newest.at(-1) ?? 0) + 1]
   const order = `mark job backfill ${job} --from ${formatUtc(from)} --until ${formatUtc(until)}`
   const passed = 'passed while nobody watched the clock, and did not run (missed: ask)'
   if (sorted.length === 1) return `its instant ${formatUtc(from)} ${passed}; \`${order}\` runs it`
