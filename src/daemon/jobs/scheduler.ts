@@ -253,7 +253,7 @@ export class JobScheduler {
 
   /** What is to be asked of the keeper for it; null: it cannot begin, which is said of its row. */
   #ready(job: JobPlan, { row, attemptId, attempt }: StartOrder): JobStart | null {
-    const answer = fillIn(job, row, attemptId, name => this.book.memory(name).outputs)
+    const answer = fillIn(job, row, attemptId, this.book)
     if (!answer.ok) {
       this.#giveUp(row, 'failed', answer.why)
       return null
