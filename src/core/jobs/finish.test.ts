@@ -80,6 +80,8 @@ describe('a job alone', () => {
   test('that succeeded since the deadline before: nothing, also if a later run was skipped', () => {
     const last = { run_id: 'r', outcome: 'skipped_overlap', at_ms: at('15:00') } as const
     assert.deepEqual(told([DABI], { memory: { dabi: { ...took(12), ...done(at('14:05')), last } } }), [])
+    const ahead = { dabi: { ...took(12), ...done(at('14:05') + 365 * 1440 * MINUTE_MS) } }
+    assert.equal(told([DABI], { memory: ahead }).length, 2, 'of a clock that was ahead')
     const before = { dabi: { ...took(12), ...done(at('14:05') - 1440 * MINUTE_MS) } }
     assert.equal(told([DABI], { memory: before }).length, 2)
     const old = { run_id: 'r', outcome: 'succeeded', at_ms: at('14:05') } as const
@@ -159,6 +161,15 @@ describe('a chain', () => {
     assert.deepEqual(told([luka, roko, page], { memory }), [])
     assert.equal(told([luka, roko, page], { memory, rows: [jobRow('page')] }).length, 1)
   })
+})
+
+test('a chain whose ways meet again and again is looked at once a job', () => {
+  const first = ['a0', 'b0'].map(name => jobPlan(name, { schedule: cron('0 14 * * *') }))
+  const layers = Array.from({ length: 40 }, (_, at) =>
+    ['a', 'b'].map(name => jobPlan(`${name}${at + 1}`, afterJobs(`a${at}`, `b${at}`))),
+  )
+  const last = jobPlan('last', { ...afterJobs('a40', 'b40'), ...FINISH })
+  assert.deepEqual(told([...first, ...layers.flat(), last], {}), [`${NOT_DONE}: it has not begun`])
 })
 
 test('a clock change moves the deadline with the clock on the wall', () => {

@@ -20,12 +20,16 @@ interface Deadline {
   readonly atMs: number
   /** The deadline before: a success since then counts. */
   readonly sinceMs: number
+  /** A success later than now is one of a clock that was ahead. */
+  readonly nowMs: number
 }
 
 /** With fewer runs nobody can say how long it takes. */
 const RUNS_MIN = 3
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
+/** A clock that is set right by less is nothing to speak of. */
+const AHEAD_MS = 10 * MINUTE_MS
 /** A chain that takes longer is not looked ahead at. */
 const AHEAD_MAX_MS = 7 * DAY_MS
 /** Of a job with more in a day, those behind are taken to be closed, too. */
@@ -37,11 +41,11 @@ export function finishAlerts(job: JobPlan, given: FinishGiven, fromMs: number, t
   if (finishBy === null || toMs <= fromMs) return []
   const leads = leadsOf(job, given)
   const untilMs = toMs + Math.min(AHEAD_MAX_MS, Math.max(0, ...leads.values()))
-  const open = deadlines(finishBy, given, Math.max(fromMs, toMs - DAY_MS), untilMs).filter(
-    deadline => !isDone(job.name, deadline, given) && isWanted(job, deadline, leads, given),
-  )
   const isNow = (ms: number): boolean => fromMs < ms && ms <= toMs
-  return open.flatMap(deadline => {
+  const times = deadlines(finishBy, given, { afterMs: Math.max(fromMs, toMs - DAY_MS), untilMs, nowMs: toMs })
+  return times.flatMap(deadline => {
+    if (![0, ...leads.values()].some(lead => isNow(deadline.atMs - lead))) return []
+    if (isDone(job.name, deadline, given) || !isWanted(job, deadline, leads, given)) return []
     if (deadline.atMs <= toMs) return [`is not done by ${timeText(finishBy)}${whyNot(job, deadline, given)}`]
     // What a pause does to a deadline, its author knows.
     if (given.book.memory(job.name).paused) return []
@@ -65,7 +69,8 @@ export function beginBy(job: JobPlan, given: FinishGiven, nowMs: number): string
   const leads = leadsOf(job, given)
   const lead = leads.get(job.name)
   if (finishBy === null || lead === undefined || isUnderWay(job.name, given)) return null
-  const [deadline] = deadlines(finishBy, given, nowMs, nowMs + 2 * DAY_MS)
+  const span = { afterMs: nowMs, untilMs: nowMs + 2 * DAY_MS, nowMs }
+  const [deadline] = deadlines(finishBy, given, span)
   if (!deadline || isDone(job.name, deadline, given) || !isWanted(job, deadline, leads, given)) return null
   const ms = Math.floor((deadline.atMs - lead) / MINUTE_MS) * MINUTE_MS
   return formatLocal(ms, given.zoneOf(finishBy.timezone).stretchAt(ms).offsetMs)
@@ -125,7 +130,11 @@ function p95(tookMs: readonly number[]): number | null {
 }
 
 /** Those in (afterMs, untilMs]. */
-function deadlines(finishBy: FinishBy, given: FinishGiven, afterMs: number, untilMs: number): Deadline[] {
+function deadlines(
+  finishBy: FinishBy,
+  given: FinishGiven,
+  { afterMs, untilMs, nowMs }: { afterMs: number; untilMs: number; nowMs: number },
+): Deadline[] {
   const zone = given.zoneOf(finishBy.timezone)
   const found: Deadline[] = []
   let day = addDays(dayAt(zone, afterMs), -1)
@@ -135,7 +144,7 @@ function deadlines(finishBy: FinishBy, given: FinishGiven, afterMs: number, unti
     const atMs = instantOf(zone, day, finishBy.minute)
     if (atMs > untilMs) return found
     // A day that its country left out has no deadline of its own.
-    if (atMs > afterMs && atMs > sinceMs) found.push({ atMs, sinceMs })
+    if (atMs > afterMs && atMs > sinceMs) found.push({ atMs, sinceMs, nowMs })
     sinceMs = atMs
   }
 }
@@ -146,6 +155,8 @@ function isWanted(
   deadline: Deadline,
   leads: ReadonlyMap<string, number>,
   given: FinishGiven,
+  /** Of those that were asked for already: ways may meet again and again. */
+  known = new Map<string, boolean>(),
 ): boolean {
   if (given.book.rowsOf(job.name).length > 0) return true
   const beginMs = deadline.atMs - (leads.get(job.name) ?? 0)
@@ -153,7 +164,10 @@ function isWanted(
   if (job.after === null) return hasInstant(job, deadline, given)
   const comes = job.after.upstream.map(({ job: name, on }) => {
     const upstream = given.jobs.get(name)
-    return on !== 'failure' && upstream !== undefined && isWanted(upstream, deadline, leads, given)
+    if (upstream === undefined || on === 'failure') return false
+    const isComing = known.get(name) ?? isWanted(upstream, deadline, leads, given, known)
+    known.set(name, isComing)
+    return isComing
   })
   const isAsked = job.after.join === 'all' ? comes.every(Boolean) : comes.some(Boolean)
   return isAsked && given.closed(job, beginMs) === null
@@ -169,10 +183,11 @@ function hasInstant(job: JobPlan, { sinceMs, atMs }: Deadline, given: FinishGive
   return false
 }
 
-function isDone(name: string, { sinceMs }: Deadline, { book }: FinishGiven): boolean {
+function isDone(name: string, { sinceMs, nowMs }: Deadline, { book }: FinishGiven): boolean {
   const { succeeded_ms, last } = book.memory(name)
   const lastMs = last?.outcome === 'succeeded' ? last.at_ms : Number.NEGATIVE_INFINITY
-  return (succeeded_ms ?? lastMs) > sinceMs
+  const doneMs = succeeded_ms ?? lastMs
+  return doneMs > sinceMs && doneMs <= nowMs + AHEAD_MS
 }
 
 function isUnderWay(name: string, { book }: FinishGiven): boolean {

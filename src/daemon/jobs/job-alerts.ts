@@ -12,7 +12,7 @@ import { missedAskText } from '../../core/jobs/missed-ask.ts'
 export type TellAlert = (job: string, runId: string | null, reason: string) => void
 
 /** Looked at least so far apart: a busy fleet asks far more often. */
-const APART_MS = 1000
+const APART_MS = 5000
 
 export class JobAlerts {
   readonly #tell: TellAlert
