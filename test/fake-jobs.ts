@@ -23,6 +23,7 @@ export function fakeView(name: string, more: Partial<JobView> = {}): JobView {
     next_local: null,
     schedule: 'by hand',
     timezone: 'Europe/Berlin',
+    begin_by: null,
     paused: null,
     runs: [],
     ...more,

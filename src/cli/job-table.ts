@@ -28,11 +28,12 @@ export function jobTable(jobs: readonly JobView[], context: Look, nowMs: number)
   return table(columns, rows, context.isTty ? context.columns : null)
 }
 
-function noteOf({ paused, runs }: JobView, nowMs: number): string {
+function noteOf({ paused, runs, begin_by }: JobView, nowMs: number): string {
   const parts = runs.map(run => {
     const since = run.started_at === null ? '' : ` ${distance(run.started_at, nowMs)}`
     return `${run.outcome} ${run.run_id}${since}`
   })
+  if (begin_by != null) parts.push(`must begin by ${begin_by.slice(11, 16)}${begin_by.slice(19)}`)
   if (paused !== null) {
     const why = paused.note === null ? '' : `: ${visibleCell(paused.note)}`
     parts.unshift(`paused by ${visibleCell(paused.by)} ${distance(paused.at, nowMs)}${why}`)

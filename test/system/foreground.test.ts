@@ -122,6 +122,22 @@ test('attached to a fleet that ran before, Ctrl-C detaches', async () => {
   }
 })
 
+test('a job shows its lines beside modules, from its first run on', async () => {
+  const fleet = new Fleet(`${FLEET}jobs:\n  night: { command: [echo, the night is over] }\n`, NAMES)
+  fleet.write('talker.py', TALKER)
+  fleet.write('deaf.py', DEAF)
+  const terminal = new Terminal(fleet, 'up')
+  try {
+    await until('all runs', 15_000, () => fleet.events('ready').length >= 2)
+    assert.match(terminal.said, /following the logs of 2 modules and 1 job\./)
+    await fleet.expect(0, 'run', 'night', '--wait')
+    await until('its line is shown', 10_000, () => /the night is over/.test(terminal.said))
+  } finally {
+    terminal.close()
+    fleet.end()
+  }
+})
+
 for (const how of ['hup', 'kill'] as const) {
   const says = how === 'hup' ? 'a terminal that hangs up (SIGHUP)' : 'kill -9 of the command'
   test(`${says} leaves the fleet running`, async () => {

@@ -53,6 +53,7 @@ test('jobs are a table, and a document', async () => {
   jobs.views.splice(0, 2)
   jobs.views.push(
     fakeView('night', { schedule: '30 2 * * *', next_at: soon, next_local: '2026-03-29T03:00:00+02:00' }),
+    fakeView('late', { begin_by: '2026-03-28T15:13:00-05:00' }),
     fakeView('page', { state: 'paused', paused, last: { run_id: fakeId('R1'), outcome: 'lost', at: soon } }),
     fakeView('busy', {
       state: 'running',
@@ -64,6 +65,7 @@ test('jobs are a table, and a document', async () => {
   assert.match(out, /^JOB +STATE +NEXT +LAST +SCHEDULE +NOTE\n/)
   assert.match(out, /night +○ idle +2026-03-29T03:00:00\+02:00 \(in 3h( 1m)?\) +- +30 2 \* \* \*\n/)
   assert.match(out, /page +■ paused +- +✗ lost .* by hand +paused by ann 2m ago: audit\n/)
+  assert.match(out, /late +○ idle .* by hand +must begin by 15:13-05:00\n/)
   assert.match(out, /busy +● running .* running 01R20+\n/)
   const { jobs: list } = JSON.parse((await mark('jobs', '--json')).out)
   assert.deepEqual(list, JSON.parse(JSON.stringify(jobs.views)))

@@ -39,6 +39,7 @@ async function declared(context: CliContext): Promise<JobView[]> {
       last: null,
       next_at: next?.at ?? null,
       next_local: next?.local ?? null,
+      begin_by: null,
       schedule: scheduleText(spec.schedule),
       timezone: spec.timezone,
       paused: null,

@@ -34,7 +34,7 @@ export interface Application {
   readonly targets: readonly string[]
   /** Modules that run because of this call, or run anew. */
   readonly started: readonly string[]
-  /** Logical size of each module's log before this call. */
+  /** Logical size of the log of each module and each job before this call. */
   readonly logFrom: ReadonlyMap<string, number>
   settled(name: string): Settled
 }
@@ -63,7 +63,8 @@ async function applyOnce(...[context, plan, only, atomic]: Call): Promise<Applic
   const follow = await Follow.start(keeper)
   const before = new Map(follow.views)
   const { logs } = context.stateDir()
-  const logFrom = new Map(plan.modules.map(spec => [spec.name, logicalSize(logs, spec.name)]))
+  const logged = [...plan.modules, ...(plan.jobs ?? [])]
+  const logFrom = new Map(logged.map(({ name }) => [name, logicalSize(logs, name)]))
   let applied: Applied
   try {
     const ask = {

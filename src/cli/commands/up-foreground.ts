@@ -26,7 +26,8 @@ export async function followForeground(
   container: Container | null,
 ): Promise<number> {
   const { follow, first, plan } = application
-  const names = plan.modules.map(spec => spec.name)
+  const jobs = plan.jobs ?? []
+  const names = [...plan.modules, ...jobs].map(({ name }) => name)
   const stream = new LogStream(context, context.stateDir().logs, names)
   const width = Math.max(...names.map(name => name.length), 0)
   follow.onChange((view, before) => {
@@ -35,7 +36,8 @@ export async function followForeground(
   const interrupts = container?.interrupts ?? new Interrupts(context, ['SIGINT', 'SIGTERM'])
   interrupts.onAgain = () => hurry(context, follow, context.note)
   const ends = endsBy(first, container)
-  context.note(`${plan.fleet}: following the logs of ${names.length} modules. ${ends}.`)
+  const others = jobs.length === 0 ? '' : ` and ${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'}`
+  context.note(`${plan.fleet}: following the logs of ${plan.modules.length} modules${others}. ${ends}.`)
   stream.follow(application.logFrom)
   try {
     if (prove !== null) await prove(interrupts.first)

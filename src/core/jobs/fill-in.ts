@@ -2,8 +2,9 @@
  * What a run fills into the texts of its job: `${params.NAME}` and `${jobs.NAME.outputs.NAME}`. Filled in
  * once: what is filled in is never read again, so that no value can ask for another.
  */
+import type { JobBook } from './job-book.ts'
 import type { JobPlan } from './job-plan.ts'
-import type { JobRow } from './job-row.ts'
+import { isOpen, type JobRow } from './job-row.ts'
 
 export interface Filled {
   readonly argv: readonly string[]
@@ -16,17 +17,17 @@ export type FillAnswer =
 
 const REFERENCE = /\$\{((?:jobs|params)\.[^}]*)\}/g
 
-/** `outputsOf`: what a job printed in its last run that succeeded. */
+/** Outputs are those of a job's last run that succeeded. */
 export function fillIn(
   job: JobPlan,
   row: JobRow,
   attemptId: string,
-  outputsOf: (job: string) => Readonly<Record<string, string>>,
+  book: Pick<JobBook, 'memory' | 'rows'>,
 ): FillAnswer {
   const missing: string[] = []
   const output = (inner: string): string => {
     const [, name = '', key = ''] = /^jobs\.([^.]+)\.outputs\.([^.]+)$/.exec(inner) ?? []
-    const value = outputsOf(name)[key]
+    const value = book.memory(name).outputs[key]
     if (value === undefined) missing.push(`${name} has printed no ${key} yet`)
     return value ?? ''
   }
@@ -45,8 +46,20 @@ export function fillIn(
     MARK_JOB_TRIGGER: row.trigger,
     MARK_JOB_NOMINAL: row.nominal ?? '',
     MARK_JOB_ATTEMPT_ID: attemptId,
+    MARK_JOB_UPSTREAM: upstreamText(row, book),
   }
   return { ok: true, filled: { argv, variables: { ...environment, ...params, ...own } } }
+}
+
+/** `luka=succeeded roko=failed`: how the runs ended after which it comes. */
+function upstreamText({ upstream }: JobRow, book: Pick<JobBook, 'memory' | 'rows'>): string {
+  const ends = Object.entries(upstream).map(([job, runId]) => {
+    const row = book.rows.get(runId)
+    if (row && !isOpen(row)) return `${job}=${row.outcome}`
+    const { last } = book.memory(job)
+    return `${job}=${last?.run_id === runId ? last.outcome : 'unknown'}`
+  })
+  return ends.join(' ')
 }
 
 function mapped(

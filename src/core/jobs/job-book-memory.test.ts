@@ -20,6 +20,19 @@ test('what is remembered of a job at rest is handed on by the next keeper', () =
   assert.equal(third.memory('night').paused?.by, 'ada')
 })
 
+test('what was decided ahead of the clock goes back when a person asks, and never forward by it', () => {
+  const book = new JobBook()
+  book.apply({ op: 'rewind', job: 'night', until_ms: 5 }, AT)
+  assert.equal(book.memory('night').decided_ms, null)
+  book.apply({ op: 'decided', job: 'night', until_ms: 900 }, AT)
+  book.apply({ op: 'decided', job: 'night', until_ms: 7 }, AT)
+  assert.equal(book.memory('night').decided_ms, 900)
+  book.apply({ op: 'rewind', job: 'night', until_ms: 7 }, AT)
+  assert.equal(book.memory('night').decided_ms, 7)
+  book.apply({ op: 'rewind', job: 'night', until_ms: 8 }, AT)
+  assert.equal(book.memory('night').decided_ms, 7)
+})
+
 test('an attempt that was taken back may be begun anew, and is no attempt of its run', () => {
   const book = new JobBook()
   const row = rowOf(

@@ -26,6 +26,8 @@ export interface JobMemory {
   readonly outputs: Readonly<Record<string, string>>
   /** Of its last runs that succeeded, oldest first, from the first attempt on. */
   readonly took_ms: readonly number[]
+  /** When the last of these ended; missing: it was not kept yet. */
+  readonly succeeded_ms?: number | null
 }
 
 export interface Arrival {
@@ -38,6 +40,8 @@ export type JobOp =
   | { readonly op: 'row'; readonly row: JobRow }
   /** Nothing up to here is to be run any more. */
   | { readonly op: 'decided'; readonly job: string; readonly until_ms: number }
+  /** Back to here where it was decided further, under a clock that was ahead: a person asks for it. */
+  | { readonly op: 'rewind'; readonly job: string; readonly until_ms: number }
   /** `attempts`, here and below: how many it had when this was decided; with another number it is stale. */
   | {
       readonly op: 'again'
@@ -163,6 +167,8 @@ export class JobBook {
         return this.#plan(op.row)
       case 'decided':
         return this.#decide(op.job, op.until_ms)
+      case 'rewind':
+        return this.#rewind(op.job, op.until_ms)
       case 'again':
         return this.#again(op)
       case 'end':
@@ -228,6 +234,11 @@ export class JobBook {
     if (decided_ms === null || decided_ms < untilMs) this.#remember(job, { decided_ms: untilMs })
   }
 
+  #rewind(job: string, untilMs: number): void {
+    const { decided_ms } = this.memory(job)
+    if (decided_ms !== null && decided_ms > untilMs) this.#remember(job, { decided_ms: untilMs })
+  }
+
   #end(op: Extract<JobOp, { op: 'end' }>, now: Instant): void {
     const { op: _op, attempts: _attempts, run_id, outcome, ...more } = op
     this.#change(op, row => {
@@ -237,7 +248,7 @@ export class JobBook {
       else {
         const tookMs = now.monoMs - (row.attempts[0]?.mono_ms ?? now.monoMs)
         const took_ms = [...this.memory(row.job).took_ms, Math.round(tookMs)].slice(-TOOK_MAX)
-        this.#remember(row.job, { last, outputs: more.outputs, took_ms })
+        this.#remember(row.job, { last, outputs: more.outputs, took_ms, succeeded_ms: endedMs })
       }
       return { ...row, ...more, outcome, ended_ms: endedMs }
     })

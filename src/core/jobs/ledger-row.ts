@@ -44,6 +44,8 @@ export interface JobView {
   readonly next_local: string | null
   /** The cron line, `every 90s`, `at ...`, `after a, b`, `by hand`. */
   readonly schedule: string
+  /** When it must begin to be done by its `finish_by`, with offset; null: nobody can say, or it is done. */
+  readonly begin_by: string | null
   readonly timezone: string
   readonly paused: { readonly by: string; readonly note: string | null; readonly at: string } | null
   /** Its open rows, oldest first. */

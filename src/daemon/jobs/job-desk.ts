@@ -8,6 +8,7 @@ import type { JobMemory, JobOp } from '../../core/jobs/job-book.ts'
 import type { JobPlan } from '../../core/jobs/job-plan.ts'
 import { isOpen, type JobRow, liveAttempt } from '../../core/jobs/job-row.ts'
 import { type JobView, type LedgerRow, ledgerRow } from '../../core/jobs/ledger-row.ts'
+import { BACKFILL_MAX } from '../../core/jobs/missed-ask.ts'
 import { endOp, openRows, type Scheduling, type Wish } from '../../core/jobs/scheduling.ts'
 import { MarkError } from '../../core/errors.ts'
 import { nearest } from '../../core/nearest.ts'
@@ -17,8 +18,6 @@ import { formatUtc } from '../../core/time.ts'
 import { timeZone } from '../../contract/jobs/time-zone.ts'
 import { formatLocal } from '../../core/wall-time.ts'
 import type { JobScheduler } from './scheduler.ts'
-
-const BACKFILL_MAX = 1000
 
 export class JobDesk {
   readonly #scheduler: JobScheduler
@@ -85,7 +84,11 @@ export class JobDesk {
   }
 
   async resume(name: string, _by: string): Promise<JobView> {
-    return await this.#setPaused(name, null)
+    return await this.#setPaused(name, null, ({ book, nowMs }) => {
+      // A clock that was ahead has decided what is still to come: a person knows better.
+      const isAhead = (book.memory(name).decided_ms ?? nowMs) > nowMs
+      return isAhead ? [{ op: 'rewind', job: name, until_ms: nowMs }] : []
+    })
   }
 
   async backfill(
@@ -141,9 +144,13 @@ export class JobDesk {
     return this.#redact(ledgerRow(row))
   }
 
-  async #setPaused(name: string, paused: JobMemory['paused']): Promise<JobView> {
+  async #setPaused(
+    name: string,
+    paused: JobMemory['paused'],
+    more: (given: Scheduling) => readonly JobOp[] = () => [],
+  ): Promise<JobView> {
     const job = this.#planOf(name)
-    await this.#scheduler.keep(() => [{ op: 'paused', job: name, paused }])
+    await this.#scheduler.keep(given => [{ op: 'paused', job: name, paused }, ...more(given)])
     return this.#view(job)
   }
 
@@ -184,6 +191,7 @@ export class JobDesk {
       next_local: next === null ? null : formatLocal(next, offsetMs),
       schedule: scheduleText(job.schedule),
       timezone: job.timezone,
+      begin_by: this.#scheduler.beginBy(job),
       paused: paused && { by: paused.by, note: paused.note, at: formatUtc(paused.at_ms) },
       runs: rows.map(ledgerRow),
     }

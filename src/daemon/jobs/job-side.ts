@@ -12,6 +12,7 @@ import type { JobAttempt } from '../../core/jobs/job-row.ts'
 import type { Plan } from '../../core/plan.ts'
 import type { FleetEvent, KillView } from '../../core/view.ts'
 import { readRange } from '../../host/log-reader.ts'
+import type { TellAlert } from './job-alerts.ts'
 import { JobDesk } from './job-desk.ts'
 import { JobScheduler, type SchedulerGiven } from './scheduler.ts'
 
@@ -23,8 +24,7 @@ export interface JobSideGiven extends Pick<SchedulerGiven, 'clock' | 'ask' | 'mi
   readonly startOf: (runId: string) => Promise<number | null>
   /** A process of an attempt is there. */
   readonly began: (run: { readonly module: string; readonly runId: string; readonly pid: number }) => void
-  /** Something worth an alert about a job, in words. */
-  readonly alert: (job: string, runId: string, reason: string) => void
+  readonly alert: TellAlert
 }
 
 /** A daemon ends within a second. */

@@ -6,6 +6,7 @@
 import type { Ask, JobStart, JobsKept, StartRefusal } from '../../contract/keeper.ts'
 import { decideJob, withDownstream } from '../../core/jobs/decide.ts'
 import { fillIn } from '../../core/jobs/fill-in.ts'
+import { beginBy, type FinishGiven } from '../../core/jobs/finish.ts'
 import { JobBook, type JobOp } from '../../core/jobs/job-book.ts'
 import type { JobPlan } from '../../core/jobs/job-plan.ts'
 import { isOpen, type JobAttempt, type JobRow } from '../../core/jobs/job-row.ts'
@@ -14,6 +15,8 @@ import type { Plan } from '../../core/plan.ts'
 import { type Clockwork, type JobSpec, nextInstant } from '../../core/schedule.ts'
 import type { FleetEvent } from '../../core/view.ts'
 import type { Clock } from '../../host/clock.ts'
+import { timeZone } from '../../contract/jobs/time-zone.ts'
+import { JobAlerts, type TellAlert } from './job-alerts.ts'
 import { WatchedClock } from './watched-clock.ts'
 
 export interface SchedulerGiven {
@@ -27,6 +30,7 @@ export interface SchedulerGiven {
   readonly outputsOf: (job: JobPlan, attempt: JobAttempt) => Promise<Readonly<Record<string, string>>>
   readonly used: (attempt: JobAttempt) => Pick<JobRow, 'cpu_s' | 'memory_bytes'>
   readonly say: (line: string) => void
+  readonly alert: TellAlert
 }
 
 /** Re-planned at least so often, whatever the timer thinks of the clock. */
@@ -38,6 +42,7 @@ const CLOCKWORKS_MAX = 32
 export class JobScheduler {
   readonly #given: SchedulerGiven
   readonly #watched = new WatchedClock()
+  readonly #alerts: JobAlerts
   #jobs: ReadonlyMap<string, JobPlan> = new Map()
   #pools: Readonly<Record<string, number>> = {}
   #book: JobBook | null = null
@@ -53,6 +58,7 @@ export class JobScheduler {
 
   constructor(given: SchedulerGiven) {
     this.#given = given
+    this.#alerts = new JobAlerts(given.alert)
   }
 
   get book(): JobBook {
@@ -70,9 +76,16 @@ export class JobScheduler {
     if (known !== undefined && (known === null || known > nowMs)) return known
     const clockwork = this.clockworkOf(job)
     if (clockwork === null) return null
-    const next = nextInstant(job, clockwork, nowMs)?.atMs ?? null
+    const fromMs = Math.max(nowMs, this.book.memory(job.name).decided_ms ?? nowMs)
+    const next = nextInstant(job, clockwork, fromMs)?.atMs ?? null
     this.#nexts.set(job.name, next)
     return next
+  }
+
+  /** When it must begin to be done by its `finish_by`; null: nobody can say, or it is done. */
+  beginBy(job: JobPlan): string | null {
+    if (job.finishBy === null || this.#clockworkOf === null) return null
+    return beginBy(job, this.#finishGiven(), this.nowMs())
   }
 
   nowMs(): number {
@@ -185,6 +198,7 @@ export class JobScheduler {
       const ops = this.#decideSome()
       if (ops.length > 0) await this.#keep(await this.#enriched(ops))
     }
+    if (this.#isUp && this.#jobs.size > 0) this.#alerts.look(this.#finishGiven(), this.nowMs())
     this.#arm(this.#untilNextMs())
   }
 
@@ -232,13 +246,14 @@ export class JobScheduler {
   async #keep(ops: readonly JobOp[]): Promise<readonly JobRow[]> {
     const { rows, jobs } = (await this.#given.ask({ ask: 'jobs', ops })) as JobsKept
     this.#book?.learn(rows, jobs)
+    this.#alerts.kept(rows, this.#jobs)
     this.#awaken([...rows.map(row => row.job), ...Object.keys(jobs)])
     return rows
   }
 
   /** What is to be asked of the keeper for it; null: it cannot begin, which is said of its row. */
   #ready(job: JobPlan, { row, attemptId, attempt }: StartOrder): JobStart | null {
-    const answer = fillIn(job, row, attemptId, name => this.book.memory(name).outputs)
+    const answer = fillIn(job, row, attemptId, this.book)
     if (!answer.ok) {
       this.#giveUp(row, 'failed', answer.why)
       return null
@@ -315,10 +330,23 @@ export class JobScheduler {
     }
   }
 
+  #finishGiven(): FinishGiven {
+    return {
+      jobs: this.#jobs,
+      book: this.book,
+      closed: this.#given.closed,
+      clockworkOf: job => this.clockworkOf(job) as Clockwork,
+      zoneOf: timeZone,
+    }
+  }
+
   /** These, and whoever waits for a place in the same pool. */
   #awaken(names: readonly string[]): void {
     const pools = new Set(names.flatMap(name => this.#jobs.get(name)?.pool ?? []))
-    for (const name of names) this.#dirty.add(name)
+    for (const name of names) {
+      this.#dirty.add(name)
+      this.#nexts.delete(name)
+    }
     for (const name of pools.size > 0 ? this.#openJobs() : []) {
       if (pools.has(this.#jobs.get(name)?.pool ?? '')) this.#dirty.add(name)
     }

@@ -44,6 +44,7 @@ test('a run that ended well while the keeper was too busy to say so is no failur
     outputsOf: async () => ({}),
     used: () => ({ cpu_s: null, memory_bytes: null }),
     say: () => {},
+    alert: () => {},
     async ask(ask: Ask) {
       if (ask.ask === 'job_book')
         return { rows: [...kept.rows.values()], jobs: Object.fromEntries(kept.jobs) }
