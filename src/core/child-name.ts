@@ -25,3 +25,14 @@ export function moduleName(child: string): string {
   const at = child.indexOf('@')
   return at > 0 ? child.slice(0, at) : child
 }
+
+const STARTS = 4
+const ATTEMPTS = 8
+
+/**
+ * How many of them are started in one turn of the event loop: each costs up to a millisecond, and others want
+ * answers meanwhile. Attempts of jobs that are due together are late by all that comes between.
+ */
+export function startsPerTurn(names: readonly string[]): number {
+  return names.every(name => attemptOf(name) !== null) ? ATTEMPTS : STARTS
+}

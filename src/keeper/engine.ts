@@ -3,7 +3,7 @@
  * answers comes back as events. Persists before it spawns. Knows no policy: that is core's, and
  * plan.ts/asks.ts' wishes.
  */
-import { DAEMON, moduleName, nextName } from '../core/child-name.ts'
+import { DAEMON, moduleName, nextName, startsPerTurn } from '../core/child-name.ts'
 import type { Session } from '../core/keeper-state.ts'
 import { changes, companions, gate, type Peer, stopWave } from '../core/chain.ts'
 import {
@@ -26,11 +26,6 @@ import type { Watcher, World } from '../core/world.ts'
 import { Remembrance } from '../host/remembrance.ts'
 import { JobBook } from '../core/jobs/job-book.ts'
 import { intend, startRun } from './start-run.ts'
-
-/**
- * Starts in one turn of the event loop: each costs up to a millisecond, and others want answers meanwhile.
- */
-const STARTS_PER_TURN = 4
 
 export interface PendingStop {
   readonly then: Then
@@ -301,7 +296,7 @@ export class Engine {
       if (event.kind === 'go' && child.phase === 'waiting') starting.push(name)
       else if (changes(child, event)) this.#queue.push({ name, event })
     }
-    const now = starting.slice(0, STARTS_PER_TURN - this.#startedInTurn)
+    const now = starting.slice(0, startsPerTurn(starting) - this.#startedInTurn)
     if (starting.length > now.length) this.#turnAgain()
     this.#startedInTurn += now.length
     this.#start(now)
