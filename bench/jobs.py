@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How late jobs start: as many as are told due at the same minute, each writing the time at which its own
-first command ran; MARK beside Debian's cron and npm's node-cron, all at once, on the same minutes.
+"""How late jobs start: as many as are told due at the same second, each writing the time at which its own
+first command ran (to 10 ms); MARK beside Debian's cron and npm's node-cron, in turns of a minute.
 
-    python3 bench/jobs.py [--jobs 100] [--minutes 3] [--cache ~/.cache/mark-bench]
+    python3 bench/jobs.py [--jobs 100] [--rounds 3] [--cache ~/.cache/mark-bench]
 
 cron runs in mount and pid namespaces of its own (root); what cannot be had is left out with a line SKIPPED.
 What is started is ended, by its pid.
@@ -23,12 +23,21 @@ NODE_CRON = """
 import cron from 'node-cron'
 import { spawn } from 'node:child_process'
 for (let i = 0; i < Number(process.argv[2]); i++)
-  cron.schedule('* * * * *', () => spawn('/bin/sh', ['-c', process.argv[3]], { stdio: 'ignore' }))
+  cron.schedule(process.argv[4], () => spawn('/bin/sh', ['-c', process.argv[3]], { stdio: 'ignore' }))
 """
 
 
+TURNS = ("mark", "cron", "node-cron")
+
+
 def stamp(path):
-    return f"date +%s.%N >> {path}"
+    """One shell that starts nothing more."""
+    return f"read up rest < /proc/uptime; echo $up >> {path}"
+
+
+def line_of(name):
+    """Each peer has its minutes, so that none competes with another."""
+    return f"{TURNS.index(name)}-59/{len(TURNS)} * * * *"
 
 
 class Mark:
@@ -37,7 +46,7 @@ class Mark:
     def __init__(self, place, jobs):
         self.place = place
         self.list = os.path.join(place, "mark.txt")
-        job = f"{{ command: [/bin/sh, -c, '{stamp(self.list)}'], schedule: '* * * * *' }}"
+        job = f"{{ command: [/bin/sh, -c, '{stamp(self.list)}'], schedule: '{line_of(self.name)}' }}"
         lines = [f"  j{i}: {job}" for i in range(jobs)]
         with open(os.path.join(place, "mark.yaml"), "w") as file:
             file.write("name: jobs-bench\njobs:\n" + "\n".join(lines) + "\n")
@@ -60,8 +69,7 @@ class Cron:
         self.list = os.path.join(place, "cron.txt")
         table = os.path.join(place, "root")
         with open(table, "w") as file:
-            # In a crontab a percent sign ends the command.
-            file.write(f"* * * * * {stamp(self.list)}\n".replace("%", "\\%") * jobs)
+            file.write(f"{line_of(self.name)} {stamp(self.list)}\n" * jobs)
         os.chmod(table, 0o600)
         tables = "/var/spool/cron/crontabs"
         script = ("mount -t tmpfs none /var/spool/cron && mount -t tmpfs none /run"
@@ -88,7 +96,8 @@ class NodeCron:
         script = os.path.join(home, "bench.mjs")
         with open(script, "w") as file:
             file.write(NODE_CRON)
-        self.process = subprocess.Popen([NODE, script, str(jobs), stamp(self.list)], start_new_session=True)
+        argv = [NODE, script, str(jobs), stamp(self.list), line_of(self.name)]
+        self.process = subprocess.Popen(argv, start_new_session=True)
 
     def end(self):
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -99,8 +108,10 @@ def lateness(path, first, last):
     """Seconds after the minute of every start in [first, last)."""
     if not os.path.exists(path):
         return []
+    with open("/proc/uptime") as file:
+        booted = time.time() - float(file.read().split()[0])
     with open(path) as file:
-        times = [float(line) for line in file if line.strip()]
+        times = [booted + float(line) for line in file if line.strip()]
     return sorted(at - at // 60 * 60 for at in times if first <= at < last)
 
 
@@ -117,7 +128,7 @@ def main():
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--jobs", type=int, default=100)
-    parser.add_argument("--minutes", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cache", default=os.path.expanduser("~/.cache/mark-bench"))
     given = parser.parse_args()
     place = tempfile.mkdtemp(prefix="mark-jobs-bench-")
@@ -130,12 +141,12 @@ def main():
                 print(f"SKIPPED {why}", file=sys.stderr)
         # The next minute that begins in peace, and so many from there on.
         first = (time.time() + 5) // 60 * 60 + 60
-        last = first + 60 * given.minutes
+        last = first + 60 * len(TURNS) * given.rounds
         while time.time() < last - 30:
             time.sleep(5)
             print(f"{max(0, last - 30 - time.time()):.0f} s to go", file=sys.stderr)
-        wanted = given.jobs * given.minutes
-        print(f"{given.jobs} jobs due at the same second, {given.minutes} times; ms until the first command")
+        wanted = given.jobs * given.rounds
+        print(f"{given.jobs} jobs due at the same second, {given.rounds} times; ms until the first command")
         heads = "".join(f"{head:>10}" for head in ("p50", "p95", "p99", "max"))
         print(f"  {'peer':<12}{'starts':>8}    {' ' * len(str(wanted))}{heads}")
         for peer in peers:

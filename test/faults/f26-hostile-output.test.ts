@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { BIN, cleanEnv, until } from '../system/fleet.ts'
@@ -65,6 +65,9 @@ touch done; exec sleep 1000
     await fleet.expect(0, 'up', 'calm', '-d')
     const keeper = (await fleet.armed()).pid
     const daemon = (await until('the daemon lives', 10_000, () => fleet.look().daemon)).pid
+    // What it needs for itself it has by the time it listens.
+    await until('the daemon listens', 10_000, () => existsSync(join(fleet.stateDir, 'run', 'daemon.sock')))
+    await fleet.expect(0, 'events')
     const before = { keeper: peakMb(keeper), daemon: peakMb(daemon) }
     await fleet.tell('start', 'endless')
     const follow = following(fleet)
