@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import time
 import unittest
 from typing import Any, Callable, Dict, List, Optional
@@ -213,7 +214,7 @@ class Codec(unittest.TestCase):
     def setUp(self) -> None:
         seed = random.SystemRandom().randrange(2**32)
         self.chance = random.Random(seed)
-        print(f"seed {seed}", end=" ", flush=True)
+        print(f"seed {seed}", end=" ", file=sys.stderr, flush=True)
 
     def test_packets_come_back_whatever_the_pieces(self) -> None:
         written, wanted = b"", []
