@@ -93,7 +93,7 @@ export class JobFleet extends FaultFleet {
   /** Of every run and every attempt that the journal and the lists know: each once, and each in both. */
   assertLists(jobs: readonly string[]): void {
     for (const job of jobs) {
-      // A row is told of before its attempt runs, and its exit after: so it holds of a fleet that goes on too.
+      // A row is told of before its attempt runs, its exit after: this holds of a fleet that goes on too.
       const early = this.list(job)
       const rows = this.rows(job)
       const list = this.list(job)
