@@ -104,6 +104,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
     successor.disarm()
     if (libc) endWaiters(state.keeperLock, [], libc)
     world.close()
+    server.flush()
     rmSync(state.socketDir, { recursive: true, force: true })
     rmSync(state.runLink, { force: true })
     process.exit(0)

@@ -69,11 +69,14 @@ export class KeeperServer implements Watcher {
   #flushSoon(): void {
     if (this.#watching.size === 0 || this.#isFlushDue) return
     this.#isFlushDue = true
-    setTimeout(() => this.#flush(), PUSH_WITHIN_MS)
+    setTimeout(() => this.flush(), PUSH_WITHIN_MS)
   }
 
-  /** What happened, then what became of it: each module once, as it is now. */
-  #flush(): void {
+  /**
+   * Tells at once what waits: what happened, then what became of it, each module once, as it is now. A keeper
+   * that leaves calls it, or the last word on the fleet is lost.
+   */
+  flush(): void {
     this.#isFlushDue = false
     const engine = this.#engine
     const pushes = this.#pushes.splice(0)
@@ -112,7 +115,7 @@ export class KeeperServer implements Watcher {
         if (request.ask === 'hello') isDaemon = true
         const value = this.#answer(connection, request)
         // What happened before the answer is told before it: a later push must never be older than an answer.
-        this.#flush()
+        this.flush()
         connection.send({ id: request.id, ok: true, value })
       } catch (error) {
         connection.send({ id: idOf(line), ok: false, error: bodyOf(error) })
@@ -125,7 +128,7 @@ export class KeeperServer implements Watcher {
     if (request.ask === 'ping') return { pid: process.pid }
     if (!engine) throw new MarkError('MARK_BUSY', 'The keeper is still starting.', 'Ask again in a moment.')
     if (request.ask === 'watch') {
-      this.#flush()
+      this.flush()
       this.#watching.add(connection)
       return fleetView(engine)
     }

@@ -153,3 +153,16 @@ for (const how of ['hup', 'kill'] as const) {
     })
   })
 }
+
+test('what stopped last is told, also when MARK itself ends in the same moment', async () => {
+  await onTerminal(async (fleet, terminal) => {
+    // A daemon that still loads ends at once, so that nothing of the keeper's own is waited for.
+    const { daemon } = fleet.look()
+    assert.ok(daemon, 'there is a daemon')
+    process.kill(daemon.pid, 'SIGKILL')
+    terminal.do('int')
+    assert.equal(await terminal.ended(10_000), 0)
+    for (const name of NAMES)
+      assert.match(terminal.said, new RegExp(`${name} +\\S+ stopped`), `${name}: ${terminal.said}`)
+  })
+})
