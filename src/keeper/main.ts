@@ -105,8 +105,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
     if (libc) endWaiters(state.keeperLock, [], libc)
     world.close()
     server.flush()
-    rmSync(state.socketDir, { recursive: true, force: true })
-    rmSync(state.runLink, { force: true })
+    for (const path of [state.socketDir, state.runLink]) rmSync(path, { recursive: true, force: true })
     process.exit(0)
   }
 }
