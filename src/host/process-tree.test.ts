@@ -228,7 +228,7 @@ test('a daemon with a session, a group and an environment of its own is found by
     await new Promise(setImmediate)
   }
   for (const full of [false, true]) {
-    assert.deepEqual(survivors({ ...run, tag: 4712 }, options(full)), [pid])
+    await finds({ ...run, tag: 4712 }, options(full), [pid])
     assert.deepEqual(survivors({ ...run, tag: 4713 }, options(full)), [], 'another tag is another run')
   }
 })
