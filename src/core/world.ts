@@ -97,7 +97,7 @@ export interface Processes {
     run: Run | null
   }): void
   /** The end of the run's log so far (logical bytes), marked in its index. */
-  markLogEnd(spec: ModuleSpec, runId: string): number | null
+  markLogEnd(spec: ModuleSpec, runId: string, known: number | null): number | null
   forget(runId: string): void
 }
 

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import { isAbsolute } from 'node:path'
 import { type Exit, UNKNOWN_EXIT } from '../core/exit.ts'
 import type { Libc } from './libc.ts'
 import { atFleetScore } from './oom-score.ts'
@@ -30,7 +31,9 @@ export function spawnOwned(
   { logFd, lockFd, tag, oomScore }: OwnedPlace,
   libc: Libc,
 ): Spawned {
-  const path = findProgram(program)
+  const [file = ''] = program.argv
+  // Of an absolute path the start itself tells what is wrong.
+  const path = isAbsolute(file) ? file : findProgram(program)
   if (path === null) return whyNotStarted(program, null)
   const environment = Object.entries(program.env).map(([name, value]) => `${name}=${value}`)
   const { argv, cwd } = program

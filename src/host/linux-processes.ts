@@ -229,8 +229,8 @@ export class LinuxProcesses implements Processes {
     if (pid !== null) this.#hooks.add(pid)
   }
 
-  markLogEnd(spec: ModuleSpec, runId: string): number | null {
-    return this.#files.markLogEnd(spec, runId)
+  markLogEnd(spec: ModuleSpec, runId: string, known: number | null): number | null {
+    return this.#files.markLogEnd(spec, runId, known)
   }
 
   forget(runId: string): void {

@@ -137,19 +137,23 @@ export class RunFiles {
     if (spec.name !== DAEMON) this.#given.runLogs.follow(spec.name, runId, spec.log)
   }
 
-  markLogEnd(spec: ModuleSpec, runId: string): number | null {
+  markLogEnd(spec: ModuleSpec, runId: string, known: number | null): number | null {
     if (spec.name === DAEMON) return null
-    const { state, runLogs } = this.#given
-    runLogs.unfollow(spec.name, runId)
+    this.#given.runLogs.unfollow(spec.name, runId)
     try {
-      const base = runLogs.restingBase(spec.name)
-      const live = livePath(state.logs, spec.name)
-      const offset = base === null ? logicalSize(state.logs, spec.name) : base + statSync(live).size
+      const offset = known ?? this.#logEnd(spec.name)
       this.#mark(spec, runId, offset)
       return offset
     } catch {
       return null
     }
+  }
+
+  #logEnd(module: string): number {
+    const { state, runLogs } = this.#given
+    const base = runLogs.restingBase(module)
+    if (base === null) return logicalSize(state.logs, module)
+    return base + statSync(livePath(state.logs, module)).size
   }
 
   /** Why a run ended in the trampoline, told by the last line of its log; null: it did not. */

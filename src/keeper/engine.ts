@@ -18,7 +18,7 @@ import {
 } from '../core/child.ts'
 import { step } from '../core/child-step.ts'
 import type { Exit } from '../core/exit.ts'
-import type { Plan } from '../core/plan.ts'
+import type { ModuleSpec, Plan } from '../core/plan.ts'
 import { formatUtc } from '../core/time.ts'
 import type { EventKind, KillView } from '../core/view.ts'
 import { coveringKill, killHold } from '../core/kill.ts'
@@ -35,6 +35,8 @@ export interface PendingStop {
 
 /** What the incoming or outgoing run of a reload does is told of the run; the module itself goes on. */
 const OF_ANY_RUN: ReadonlySet<EventKind> = new Set(['started', 'ready', 'stopping', 'exited', 'hook'])
+
+type Said = Extract<Effect, { do: 'note' }>
 
 export class Engine {
   readonly world: World
@@ -64,6 +66,8 @@ export class Engine {
   readonly #changed = new Set<string>()
   /** Records of ended runs, removed once the turn's starts have happened: a restart waits for no unlink. */
   readonly #leftovers: string[] = []
+  /** Exits of this turn that are not told yet: a restart waits for no word about the run before it. */
+  readonly #untold: { readonly spec: ModuleSpec; readonly runId: string; readonly effect: Said }[] = []
   readonly #signals: { readonly name: string; readonly run: Run; readonly signal: string }[] = []
   #turning = false
   #startedInTurn = 0
@@ -103,6 +107,7 @@ export class Engine {
       } while (this.#sendSignals())
     } finally {
       this.#turning = false
+      this.tellExits(null)
       this.world.store.settle()
     }
     for (const runId of this.#leftovers.splice(0)) this.world.store.removeRun(runId)
@@ -155,6 +160,7 @@ export class Engine {
     runId: string | null,
     data: Readonly<Record<string, unknown>>,
   ): void {
+    if (this.#untold.length > 0) this.tellExits(null)
     const at = formatUtc(this.world.now().wallMs)
     this.watcher.happened(this.world.store.journal({ at, kind, module, run_id: runId, data }))
   }
@@ -224,13 +230,21 @@ export class Engine {
   }
 
   /** Every exit is journaled once, also when the keeper died right after it was written. */
-  #note(name: string, child: Child, effect: Extract<Effect, { do: 'note' }>): void {
+  #note(name: string, child: Child, effect: Said): void {
     if (name !== child.spec.name && !OF_ANY_RUN.has(effect.kind)) return
     const runId = child.run?.id ?? child.lastExit?.run_id ?? null
     if (effect.kind !== 'exited') return this.note(effect.kind, child.spec.name, runId, effect.data)
     if (runId === null || this.world.store.journaledExit(runId)) return
-    const log_offset = this.world.processes.markLogEnd(child.spec, runId)
-    this.note('exited', child.spec.name, runId, { ...effect.data, log_offset })
+    this.#untold.push({ spec: child.spec, runId, effect })
+  }
+
+  /** `next`: a run that has begun since, and where in its module's log: there the one before it ended. */
+  tellExits(next: { readonly module: string; readonly logOffset: number } | null): void {
+    for (const { spec, runId, effect } of this.#untold.splice(0)) {
+      const known = next?.module === spec.name ? next.logOffset : null
+      const log_offset = this.world.processes.markLogEnd(spec, runId, known)
+      this.note('exited', spec.name, runId, { ...effect.data, log_offset })
+    }
   }
 
   #sweep(name: string, child: Child, kill: boolean): void {

@@ -7,6 +7,7 @@ import type { Child, ChildEvent, Run } from '../core/child.ts'
 import { recordOf, roleOf, type RunRecord } from '../core/keeper-state.ts'
 import type { ModuleSpec, Plan } from '../core/plan.ts'
 import type { EventKind } from '../core/view.ts'
+import { runVariables } from '../core/run-variables.ts'
 import type { World } from '../core/world.ts'
 
 /** What of the engine a start needs. */
@@ -16,6 +17,7 @@ export interface Starter {
   readonly session: { readonly id: string }
   readonly slots: Map<string, string>
   childOfRun(runId: string): string | null
+  tellExits(next: { readonly module: string; readonly logOffset: number }): void
   note(
     kind: EventKind,
     module: string | null,
@@ -61,12 +63,13 @@ export function startRun(engine: Starter, name: string, child: Child): ChildEven
     runId: run.id,
     why,
     tag: run.tag ?? null,
-    variables: variables(engine, child, run.id, why),
+    variables: runVariables(child, run, engine.session.id),
   })
   if (!answer.ok) {
     engine.slots.delete(slot)
     return { kind: 'refused', why: answer.why, transient: answer.transient }
   }
+  engine.tellExits({ module: spec.name, logOffset: answer.logOffset })
   const live: Run = { ...run, pid: answer.pid, startTime: answer.startTime }
   saveRun(engine, live, spec, roleOf(name))
   const data = {
@@ -88,23 +91,4 @@ export function saveRun({ world }: Starter, run: Run, spec: ModuleSpec, role: Ru
 function freeSlot(engine: Starter, module: string): string {
   const owner = engine.slots.get(module)
   return owner !== undefined && engine.childOfRun(owner) !== null ? nextName(module) : module
-}
-
-function variables(
-  engine: Starter,
-  child: Child,
-  runId: string,
-  why: Run['startReason'],
-): Record<string, string> {
-  const last = child.lastExit
-  const previous = last === null ? '' : last.known ? String(last.signal ?? last.code) : 'unknown'
-  return {
-    MARK_RUN_ID: runId,
-    MARK_SESSION_ID: engine.session.id,
-    MARK_START_REASON: why,
-    MARK_PREVIOUS_RUN_ID: last?.run_id ?? '',
-    MARK_PREVIOUS_EXIT: previous,
-    MARK_ATTEMPT: String(child.memory.attempt),
-    MARK_TRADING: '1',
-  }
 }
