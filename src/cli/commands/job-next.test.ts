@@ -30,6 +30,7 @@ const jobs = research.map(
 const others = [
   '  pulse: { command: [sleep, "1"], every: 90s }',
   '  later: { command: [sleep, "1"], after: [pulse] }',
+  '  flat: { command: [sleep, "1"], schedule: "50 15 * * *", timezone: America/New_York, when: XNYS }',
 ]
 writeFileSync(join(dir, 'mark.yaml'), `name: sipa\njobs:\n${[...jobs, ...others].join('\n')}\n`)
 
@@ -103,4 +104,13 @@ test('an unknown job is exit 4 with the nearest name, a time without an offset e
 test('a Tab completes jobs', async () => {
   assert.equal((await mark('__complete', '--', 'job', 'next', 'pu')).out, 'pulse\n')
   assert.equal((await mark('__complete', '--', 'job', 'n')).out, 'next\n')
+})
+
+test('what `when:` will skip says why: a half day, a holiday, a weekend', async () => {
+  const from = ['job', 'next', 'flat', '--from', '2026-12-23T00:00:00Z', '--count', '4']
+  const { out } = await mark(...from)
+  assert.match(out, /12-24T15:50.*skipped: XNYS is closed at 15:50: open 09:30-13:00 on 2026-12-24/)
+  const { next } = JSON.parse((await mark(...from, '--json')).out) as { next: { note: string | null }[] }
+  const reasons = next.map(({ note }) => /on 2026-12-\d\d/.exec(note ?? '')?.[0] ?? null)
+  assert.deepEqual(reasons, [null, 'on 2026-12-24', 'on 2026-12-25', 'on 2026-12-26'])
 })

@@ -1,9 +1,9 @@
 /**
- * The next instants of a job, as people and programs read them (SPEC 6: `mark job next`). Strictly after the
+ * The next instants of a job, as people and programs read them (`mark job next`). Strictly after the
  * given time, in order, none twice. Stops with an error rather than loop if one were not later than the one
  * before it.
  */
-import type { Planned } from '../../core/cron-instants.ts'
+import type { Planned, TimeZone } from '../../core/cron-instants.ts'
 import { type Clockwork, type JobSpec, nextInstant } from '../../core/schedule.ts'
 import { formatUtc } from '../../core/time.ts'
 import { formatLocal } from '../../core/wall-time.ts'
@@ -14,13 +14,21 @@ export interface JobInstant {
   readonly at: string
   /** RFC 3339 with the offset of the job's zone. */
   readonly local: string
-  /** What a clock change has to do with it. */
+  /** What a clock change has to do with it, and why `when:` skips it; null: nothing to say. */
   readonly note: string | null
 }
 
-export function nextInstants(job: JobSpec, afterMs: number, count: number): JobInstant[] {
+/** What `when:` has against an instant (Unix milliseconds), in the job's zone. */
+export type Closed = (zone: TimeZone, ms: number) => string | null
+
+export function nextInstants(
+  job: JobSpec,
+  afterMs: number,
+  count: number,
+  closed: Closed = never,
+): JobInstant[] {
   const clockwork = clockworkOf(job)
-  return instantsAfter(job, clockwork, afterMs, count).map(planned => shown(planned, clockwork))
+  return instantsAfter(job, clockwork, afterMs, count).map(planned => shown(planned, clockwork, closed))
 }
 
 const HOUR_MS = 3_600_000
@@ -30,13 +38,19 @@ const CHANGES = 2
 const YEARS_AHEAD_MS = 5 * 366 * 24 * HOUR_MS
 
 /** For each of the next two clock changes: the last run before it, those around it, the first after it. */
-export function instantsAroundChanges(job: JobSpec, afterMs: number, count: number): JobInstant[] {
+export function instantsAroundChanges(
+  job: JobSpec,
+  afterMs: number,
+  count: number,
+  closed: Closed = never,
+): JobInstant[] {
   const clockwork = clockworkOf(job)
   const found = new Map<number, Planned>()
   for (const { atMs, byMs } of changesAfter(clockwork, afterMs)) {
     for (const planned of aroundChange(job, clockwork, atMs, byMs, count)) found.set(planned.atMs, planned)
   }
-  return [...found.values()].sort((a, b) => a.atMs - b.atMs).map(planned => shown(planned, clockwork))
+  const instants = [...found.values()].sort((a, b) => a.atMs - b.atMs)
+  return instants.map(planned => shown(planned, clockwork, closed))
 }
 
 function aroundChange(job: JobSpec, clockwork: Clockwork, atMs: number, byMs: number, count: number) {
@@ -79,6 +93,13 @@ function instantsAfter(job: JobSpec, clockwork: Clockwork, afterMs: number, coun
   return list
 }
 
-function shown({ atMs, note }: Planned, { zone }: Clockwork): JobInstant {
-  return { at: formatUtc(atMs), local: formatLocal(atMs, zone.stretchAt(atMs).offsetMs), note }
+function shown({ atMs, note }: Planned, { zone }: Clockwork, closed: Closed): JobInstant {
+  const local = formatLocal(atMs, zone.stretchAt(atMs).offsetMs)
+  const why = closed(zone, atMs)
+  const notes = [note ?? [], why === null ? [] : `skipped: ${why}`].flat()
+  return { at: formatUtc(atMs), local, note: notes.join('; ') || null }
+}
+
+function never(): null {
+  return null
 }

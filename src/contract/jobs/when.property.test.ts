@@ -5,18 +5,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  type Calendar,
-  type CalendarData,
-  nextClose,
-  nextOpen,
-  sessionAt,
-  sessionOf,
-} from '../../core/jobs/calendar.ts'
+import { type Calendar, type CalendarData, sessionAt, sessionOf } from '../../core/jobs/calendar.ts'
 import { KNOWN_CALENDARS } from '../../core/jobs/calendars/known-calendars.ts'
 import type { WhenSpec } from '../../core/jobs/when-spec.ts'
 import { dayAt } from '../../core/jobs/local-day.ts'
-import { allowedAt, allowedForMs, nextAllowed } from '../../core/jobs/when.ts'
+import { allowedAt, allowedForMs } from '../../core/jobs/when.ts'
 import { timeZone } from './time-zone.ts'
 
 const RUNS = Number(process.env.MARK_JOB_RUNS ?? 300)
@@ -91,37 +84,11 @@ test('an open session allows exactly its instants', () => {
   )
 })
 
-test('the next opening and closing are where the market changes', () => {
-  fc.assert(
-    fc.property(calendars, moments, (calendar, ms) => {
-      const isOpen = (at: number): boolean => sessionAt(calendar, at) !== null
-      for (const [next, after] of [
-        [nextOpen(calendar, ms), true],
-        [nextClose(calendar, ms), false],
-      ] as const) {
-        if (next === null) continue
-        assert.notEqual(next, 'unknown')
-        const atMs = next as number
-        assert.ok(atMs > ms)
-        assert.deepEqual([isOpen(atMs - 1), isOpen(atMs)], [!after, after])
-      }
-      const [open, close] = [nextOpen(calendar, ms), nextClose(calendar, ms)]
-      if (typeof open === 'number' && typeof close === 'number') assert.equal(isOpen(ms), close < open)
-    }),
-    { numRuns: RUNS },
-  )
-})
-
-test('until the next allowed instant nothing is allowed, and back to the first all is', () => {
+test('back to the first allowed instant without a break all are, and the one before is not', () => {
   fc.assert(
     fc.property(whens, calendars, zones, moments, (when, given, zone, ms) => {
       const calendar = when.calendar === null ? null : given
       const allowed = (at: number): boolean => allowedAt(when, calendar, zone, at).allowed
-      const next = nextAllowed(when, calendar, zone, ms)
-      const until = Math.min(next ?? ms + 3 * DAY, ms + 3 * DAY)
-      for (let at = ms; at < until; at += 10 * MINUTE) assert.equal(allowed(at), false)
-      if (next !== null) assert.equal(allowed(next), true)
-      if (next !== null && next > ms) assert.equal(allowed(next - 1), false)
       const since = allowedForMs(when, calendar, zone, ms, 3 * DAY)
       for (let at = ms; at > ms - since; at -= 10 * MINUTE) assert.equal(allowed(at), true)
       if (since < 3 * DAY) assert.equal(allowed(ms) && allowed(ms - since - 1), false)
@@ -148,9 +115,10 @@ test('a waking time on a day with a skipped hour begins right after the gap, and
   const berlin = timeZone('Europe/Berlin')
   const active = { fromMinute: 150, untilMinute: 240, weekdays: [0] }
   const when: WhenSpec = { calendar: null, session: null, exclude: [], active }
-  assert.equal(
-    nextAllowed(when, null, berlin, Date.parse('2026-03-28T23:00:00Z')),
-    Date.parse('2026-03-29T01:00:00Z'),
+  const change = Date.parse('2026-03-29T01:00:00Z')
+  assert.deepEqual(
+    [change - 1, change].map(ms => allowedAt(when, null, berlin, ms).allowed),
+    [false, true],
   )
   const day: WhenSpec = { ...when, active: { fromMinute: 0, untilMinute: 1440, weekdays: [0] } }
   const end = Date.parse('2026-03-29T22:00:00Z')

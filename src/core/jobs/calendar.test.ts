@@ -2,15 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TimeZone } from '../cron-instants.ts'
-import {
-  type Calendar,
-  endOfData,
-  isTradingDay,
-  nextClose,
-  nextOpen,
-  sessionAt,
-  sessionOf,
-} from './calendar.ts'
+import { type Calendar, endOfData, isTradingDay, sessionAt, sessionOf } from './calendar.ts'
 import { KNOWN_CALENDARS } from './calendars/known-calendars.ts'
 import { XNYS } from './calendars/xnys.ts'
 
@@ -44,26 +36,14 @@ test('holidays, weekends and days of mourning have no session, half days end at 
   })
 })
 
-test('the next opening and closing are strictly later, over a long weekend too', () => {
-  const [close, open] = [ms('2026-07-02T20:00:00Z'), ms('2026-07-06T13:30:00Z')]
-  assert.equal(nextClose(summer, close - 1), close)
-  assert.equal(nextOpen(summer, close - 1), open)
-  assert.equal(nextOpen(summer, open - 1), open)
-  assert.equal(nextOpen(summer, open), ms('2026-07-07T13:30:00Z'))
-  assert.equal(nextClose(summer, close), ms('2026-07-06T20:00:00Z'))
-})
-
 test('beyond its data it is unknown, not closed', () => {
   assert.equal(sessionOf(winter, '2028-01-03'), 'unknown')
   assert.equal(sessionOf(winter, '2014-12-31'), 'unknown')
   assert.equal(sessionAt(winter, ms('2028-01-03T15:00:00Z')), 'unknown')
-  assert.equal(nextOpen(winter, ms('2027-12-31T15:00:00Z')), 'unknown')
-  assert.equal(nextClose(winter, ms('2027-12-31T15:00:00Z')), ms('2027-12-31T21:00:00Z'))
 })
 
-test('a market that never closes is never opened nor closed again', () => {
+test('a market that never closes is open at any time', () => {
   assert.notEqual(sessionAt(always, ms('1999-12-31T23:59:59Z')), null)
-  assert.deepEqual([nextOpen(always, 0), nextClose(always, 0)], [null, null])
 })
 
 test('the end of the data is told 60 days before', () => {

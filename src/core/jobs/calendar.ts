@@ -37,8 +37,6 @@ export interface Session {
 
 type Unknown = 'unknown'
 
-/** A market that is closed for longer has no next session worth naming. */
-const LOOK_DAYS = 400
 const SOON_DAYS = 60
 
 export function isTradingDay(data: CalendarData, day: string): boolean | Unknown {
@@ -69,32 +67,6 @@ export function sessionAt(calendar: Calendar, ms: number): Session | null | Unkn
     const session = sessionOf(calendar, near)
     if (session !== null && session !== 'unknown' && session.openMs <= ms && ms < session.closeMs)
       return session
-  }
-  return null
-}
-
-/** When it is next opened, strictly after `ms`; null: not for more than a year. */
-export function nextOpen(calendar: Calendar, ms: number): number | null | Unknown {
-  return nextOf(calendar, ms, ({ openMs }) => (sessionAt(calendar, openMs - 1) === null ? openMs : null))
-}
-
-/** When it is next closed, strictly after `ms`; null: not for more than a year. */
-export function nextClose(calendar: Calendar, ms: number): number | null | Unknown {
-  return nextOf(calendar, ms, ({ closeMs }) => (sessionAt(calendar, closeMs) === null ? closeMs : null))
-}
-
-function nextOf(
-  calendar: Calendar,
-  ms: number,
-  edge: (session: Session) => number | null,
-): number | null | Unknown {
-  const first = addDays(dayAt(calendar.zone, ms), -1)
-  for (let ahead = 0; ahead < LOOK_DAYS; ahead++) {
-    const session = sessionOf(calendar, addDays(first, ahead))
-    if (session === 'unknown' && ahead > 0) return 'unknown'
-    if (session === null || session === 'unknown') continue
-    const atMs = edge(session)
-    if (atMs !== null && atMs > ms) return atMs
   }
   return null
 }

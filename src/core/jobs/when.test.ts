@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { TimeZone } from '../cron-instants.ts'
 import { XNYS } from './calendars/xnys.ts'
 import type { WhenSpec } from './when-spec.ts'
-import { allowedAt, allowedForMs, nextAllowed } from './when.ts'
+import { allowedAt, allowedForMs } from './when.ts'
 
 const fixed = (hours: number): TimeZone => ({
   stretchAt: () => ({ fromMs: -Infinity, untilMs: Infinity, offsetMs: hours * 3_600_000 }),
@@ -57,18 +57,6 @@ test('a calendar that nobody knows is no answer, and that is said', () => {
     reason: 'the data of XNYS do not reach 2026-07-02',
     known: false,
   })
-})
-
-test('the next allowed instant is now, the next opening, or not to be found', () => {
-  const next = (when: WhenSpec, at: string) => nextAllowed(when, when.calendar ? SUMMER : null, UTC, ms(at))
-  assert.equal(next(OPEN, '2026-07-02T15:00:00Z'), ms('2026-07-02T15:00:00Z'))
-  assert.equal(next(OPEN, '2026-07-02T20:00:00Z'), ms('2026-07-06T13:30:00Z'))
-  assert.equal(
-    next({ ...hours(14, 15), ...OPEN, active: hours(15, 16).active }, '2026-07-02T16:00:00Z'),
-    ms('2026-07-06T15:00:00Z'),
-  )
-  assert.equal(next(OPEN, '2027-12-31T23:00:00Z'), null)
-  assert.equal(next(hours(8, 9, []), '2026-07-02T15:00:00Z'), null)
 })
 
 test('how long it has been allowed is counted from the opening, and no further than asked', () => {

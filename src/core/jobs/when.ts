@@ -2,7 +2,7 @@
  * Whether `when:` allows an instant, and why not: pure. Days and hours of a calendar are of its zone;
  * `active` is of the zone of who asks; `exclude` is of the calendar's zone where there is one. Promises: the
  * answer changes only at an edge (midnight, an opening, a closing, an end of the waking time), so that the
- * walks over edges miss none. What the calendar's data do not reach is refused, and said to be unknown.
+ * walk back over edges misses none. What the calendar's data do not reach is refused, and said to be unknown.
  */
 import type { TimeZone } from '../cron-instants.ts'
 import { type Calendar, closeMinuteOf, isTradingDay, sessionAt, sessionOf } from './calendar.ts'
@@ -16,7 +16,6 @@ export type Allowed =
 
 const YES: Allowed = { allowed: true }
 const FULL_DAY_MINUTE = 1440
-const LOOK_MS = 400 * 86_400_000
 const DAY_NAMES = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 
 /** `calendar`: the one that `when` names, null if it names none; `zone`: of who asks. */
@@ -29,22 +28,6 @@ export function allowedAt(when: WhenSpec, calendar: Calendar | null, zone: TimeZ
   }
   if (when.active === null || isActive(when.active, zone, ms)) return YES
   return no(`outside ${activeText(when.active)}`)
-}
-
-/** The first instant from `ms` on that is allowed; null: none for more than a year, or not known. */
-export function nextAllowed(
-  when: WhenSpec,
-  calendar: Calendar | null,
-  zone: TimeZone,
-  ms: number,
-): number | null {
-  for (let atMs = ms; atMs < ms + LOOK_MS; ) {
-    const answer = allowedAt(when, calendar, zone, atMs)
-    if (answer.allowed) return atMs
-    if (!answer.known) return null
-    atMs = Math.min(...edgesAround(when, calendar, zone, atMs).filter(edgeMs => edgeMs > atMs))
-  }
-  return null
 }
 
 /**

@@ -5,8 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { coveringKill, killHold } from '../../core/kill.ts'
 import { readOutputs } from '../../core/jobs/job-outputs.ts'
-import { allowedAt } from '../../core/jobs/when.ts'
-import { timeZone } from '../../contract/jobs/time-zone.ts'
+import { closedWhy } from '../../contract/jobs/market-hours.ts'
 import type { JobPlan } from '../../core/jobs/job-plan.ts'
 import type { JobAttempt } from '../../core/jobs/job-row.ts'
 import type { Plan } from '../../core/plan.ts'
@@ -105,10 +104,7 @@ export class JobSide {
   #closed(job: JobPlan, ms: number): string | null {
     const clockwork = this.#scheduler.clockworkOf(job)
     if (job.when === null || clockwork === null) return null
-    const data = this.#plan?.calendars?.[job.when.calendar ?? '']
-    const calendar = data ? { data, zone: timeZone(data.timezone) } : null
-    const answer = allowedAt(job.when, calendar, clockwork.zone, ms)
-    return answer.allowed ? null : answer.reason
+    return closedWhy(job.when, this.#plan?.calendars, clockwork.zone, ms)
   }
 
   #killed(job: string): string | null {
