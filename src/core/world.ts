@@ -96,7 +96,7 @@ export interface Processes {
     timeoutMs: number
     run: Run | null
   }): void
-  /** The end of the run's log so far (logical bytes), marked in its index. */
+  /** The end of the run's log so far (logical bytes), or where it is `known` to be; marked in its index. */
   markLogEnd(spec: ModuleSpec, runId: string, known: number | null): number | null
   forget(runId: string): void
 }

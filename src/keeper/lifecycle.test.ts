@@ -70,3 +70,14 @@ test('a fleet that was taken down stays down when a keeper starts, but for a boo
   for (const line of ['keeper dies', 'host reboots', 'keeper starts', 'advance 1m']) life.run(line)
   assert.equal(life.host.living('luka').length, 1)
 })
+
+test('an exit stands in the journal before the start that follows it, though it is told after', () => {
+  const life = tell('module luka ready=notify restart.delay=0s', 'up', 'ready luka')
+  const told = life.host.journal.length
+  life.run('crash luka 3')
+  const kinds = life.host.journal.slice(told).filter(event => event.module === 'luka')
+  assert.deepEqual(
+    kinds.map(event => event.kind).filter(kind => kind === 'exited' || kind === 'started'),
+    ['exited', 'started'],
+  )
+})
