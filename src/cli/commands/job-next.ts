@@ -33,7 +33,7 @@ export async function jobNext(context: CliContext, name: string, options: JobNex
   const { closedWhy } = await import('../../contract/jobs/market-hours.ts')
   const { timezone, dst, when } = job
   const next = list(job, options.fromMs, options.count, (zone, ms) =>
-    when === null ? null : closedWhy(when, plan.calendars, zone, ms),
+    closedWhy(when, plan.calendars, zone, ms),
   )
   if (context.options.json) context.json({ job: name, timezone, dst, next })
   else print(context, job, next)

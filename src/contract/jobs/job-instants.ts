@@ -96,7 +96,7 @@ function instantsAfter(job: JobSpec, clockwork: Clockwork, afterMs: number, coun
 function shown({ atMs, note }: Planned, { zone }: Clockwork, closed: Closed): JobInstant {
   const local = formatLocal(atMs, zone.stretchAt(atMs).offsetMs)
   const why = closed(zone, atMs)
-  const notes = [note ?? [], why === null ? [] : `skipped: ${why}`].flat()
+  const notes = [note, why && `skipped: ${why}`].filter(text => text !== null)
   return { at: formatUtc(atMs), local, note: notes.join('; ') || null }
 }
 

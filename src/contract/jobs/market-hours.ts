@@ -18,7 +18,13 @@ export function calendarOf({ calendar }: WhenSpec, calendars: Calendars): Calend
 }
 
 /** Why `when` does not allow this instant (Unix milliseconds); null: it does. `zone`: of who asks. */
-export function closedWhy(when: WhenSpec, calendars: Calendars, zone: TimeZone, ms: number): string | null {
+export function closedWhy(
+  when: WhenSpec | null,
+  calendars: Calendars,
+  zone: TimeZone,
+  ms: number,
+): string | null {
+  if (when === null) return null
   const answer = allowedAt(when, calendarOf(when, calendars), zone, ms)
   return answer.allowed ? null : answer.reason
 }

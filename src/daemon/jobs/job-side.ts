@@ -103,7 +103,7 @@ export class JobSide {
 
   #closed(job: JobPlan, ms: number): string | null {
     const clockwork = this.#scheduler.clockworkOf(job)
-    if (job.when === null || clockwork === null) return null
+    if (clockwork === null) return null
     return closedWhy(job.when, this.#plan?.calendars, clockwork.zone, ms)
   }
 
