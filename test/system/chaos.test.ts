@@ -19,5 +19,7 @@ test('40 kills over the paper fleet: nothing lost or doubled, every exit true', 
     })
   }
   const code = await new Promise(resolve => child.on('close', resolve))
-  assert.equal(code, 0, said)
+  // What is wrong comes first: whoever shows a failure may cut it.
+  const wrong = said.split('\n').filter(line => /^(?:FAIL|VOID|void|kept| {7})/.test(line))
+  assert.equal(code, 0, [...wrong, '', said].join('\n'))
 })

@@ -99,12 +99,12 @@ export class JobBook {
 
   /**
    * What was remembered under `entries`: all of it counts as touched, for whoever remembers it next begins
-   * empty. Rows that the journal may not tell of are told of again.
+   * empty. Rows that the journal may not tell of are told of again, in the same words.
    */
   restore(entries: Readonly<Record<string, unknown>>): void {
     for (const [key, value] of Object.entries(entries)) {
       if (key.startsWith(JOB)) this.#remember(key.slice(JOB.length), value as JobMemory)
-      if (key.startsWith(ROW)) this.#put(value as JobRow)
+      if (key.startsWith(ROW)) this.#tell(value as JobRow)
     }
   }
 
@@ -276,10 +276,13 @@ export class JobBook {
   }
 
   #put(row: JobRow): void {
-    const next = { ...row, rev: row.rev + 1 }
-    this.#keep(next)
+    this.#tell({ ...row, rev: row.rev + 1 })
+  }
+
+  #tell(row: JobRow): void {
+    this.#keep(row)
     this.#touched.add(ROW + row.run_id)
-    this.#told.set(row.run_id, next)
+    this.#told.set(row.run_id, row)
   }
 
   #keep(row: JobRow): void {
