@@ -1,6 +1,6 @@
 /** A command as a user gives it in a directory, run in this process: its exit status and what it wrote. */
 import type { Border } from '../src/cli/context.ts'
-import { runCli } from '../src/cli/program.ts'
+import { runCli } from '../src/cli/run.ts'
 
 export async function callCli(
   dir: string,

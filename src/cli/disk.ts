@@ -43,6 +43,11 @@ export function readDisk(state: StateDir): Disk {
   return { plan, children, live: liveRuns(state), keeperPid: lockHolder(state.keeperLock), degraded }
 }
 
+/** A session is open, or runs live, and no keeper holds the lock. */
+export function isDeserted(disk: Disk): boolean {
+  return disk.keeperPid === null && (disk.children?.open === true || disk.live.length > 0)
+}
+
 /** Modules' runs whose process lives. MARK's own children (`@daemon`) are not among them. */
 export function liveRuns(state: StateDir): LiveRun[] {
   return everyLiveRun(state).filter(run => !run.module.startsWith('@'))

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import type { Border } from './context.ts'
-import { runCli } from './program.ts'
+import { runCli } from './run.ts'
 
 // The end of process 1 is the end of its container: it loses its voice, or a duty, before it loses the fleet.
 const isInit = process.pid === 1

@@ -2,7 +2,7 @@
  * Colours, and the sign that goes with each: what a colour says is always said by a sign or a word too.
  * Gives text back unchanged where colour is off.
  */
-import { styleText } from 'node:util'
+import type { styleText } from 'node:util'
 import type { FleetState, Health, ModuleState } from '../core/view.ts'
 
 export type Style = Parameters<typeof styleText>[0]
@@ -19,7 +19,9 @@ export function wantsColor(
 }
 
 export function painter(color: boolean): Paint {
-  return color ? (style, text) => styleText(style, text, { validateStream: false }) : (_style, text) => text
+  if (!color) return (_style, text) => text
+  const { styleText: paint } = process.getBuiltinModule('node:util')
+  return (style, text) => paint(style, text, { validateStream: false })
 }
 
 interface Look {

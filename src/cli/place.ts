@@ -41,11 +41,11 @@ export function findPlace(given: PlaceGiven): Place {
  * them.
  */
 export function openStateDir(dir: string, given: { env: PlaceGiven['env']; uid: number }): StateDir {
-  const guess = socketDirFor(dir, { xdgRuntimeDir: given.env.XDG_RUNTIME_DIR, uid: given.uid }, canWrite)
   try {
     return stateDirAt(dir, resolve(dir, readlinkSync(join(dir, 'run'))))
   } catch {
-    return stateDirAt(dir, guess)
+    const env = { xdgRuntimeDir: given.env.XDG_RUNTIME_DIR, uid: given.uid }
+    return stateDirAt(dir, socketDirFor(dir, env, canWrite))
   }
 }
 

@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { MarkError } from '../core/errors.ts'
 import { type Border, createContext } from './context.ts'
 import type { Go } from './options.ts'
+import { report, reportError } from './report.ts'
 import { addChangeVerbs } from './verbs-change.ts'
 import { addJobVerbs } from './verbs-jobs.ts'
 import { addReadVerbs } from './verbs-read.ts'
@@ -14,7 +15,7 @@ import { visible } from './visible.ts'
 
 const USAGE = 2
 
-export async function runCli(border: Border): Promise<number> {
+export async function runProgram(border: Border): Promise<number> {
   let status = 0
   const program = new Command('mark')
   const go: Go = async verb => {
@@ -25,7 +26,7 @@ export async function runCli(border: Border): Promise<number> {
     await program.parseAsync(['node', 'mark', ...border.argv])
     return status
   } catch (error) {
-    return report(error, border)
+    return reportAny(error, border)
   }
 }
 
@@ -97,19 +98,14 @@ function globalOptions(program: Command) {
   }
 }
 
-async function report(error: unknown, border: Border): Promise<number> {
+async function reportAny(error: unknown, border: Border): Promise<number> {
   if (error instanceof CommanderError) return reportUsage(error, border)
-  if (error instanceof UnknownVerb) {
-    const { nearest } = await import('../core/nearest.ts')
-    const near = nearest(error.word, error.names)
-    const hint = near ? `did you mean \`mark ${near}\`?` : '`mark --help` lists what there is.'
-    return say(new MarkError('MARK_USAGE', `There is no verb \`${visible(error.word)}\`.`, hint), border)
-  }
-  if (error instanceof MarkError) return say(error, border)
-  const detail =
-    error instanceof Error ? (border.env.MARK_DEBUG ? error.stack : error.message) : String(error)
-  const hint = 'this is a fault in MARK: run it again with MARK_DEBUG=1 and report what it says.'
-  return say(new MarkError('MARK_INTERNAL', `Something went wrong inside MARK: ${detail}.`, hint), border)
+  if (!(error instanceof UnknownVerb)) return report(error, border)
+  const { nearest } = await import('../core/nearest.ts')
+  const near = nearest(error.word, error.names)
+  const hint = near ? `did you mean \`mark ${near}\`?` : '`mark --help` lists what there is.'
+  const unknown = new MarkError('MARK_USAGE', `There is no verb \`${visible(error.word)}\`.`, hint)
+  return reportError(unknown, border)
 }
 
 function reportUsage(error: CommanderError, border: Border): number {
@@ -119,18 +115,5 @@ function reportUsage(error: CommanderError, border: Border): number {
   const suggestion = /\((Did you mean .*)\)/.exec(more.join(' '))?.[1]
   const sentence = `${first.charAt(0).toUpperCase()}${first.slice(1).replace(/\.$/, '')}.`
   const hint = suggestion ? suggestion.replace(/^D/, 'd') : '`mark help <verb>` shows what a verb takes.'
-  return say(new MarkError('MARK_USAGE', visible(sentence), hint), border)
-}
-
-function say(error: MarkError, border: Border): number {
-  border.writeErr(`${formatError(error)}\n`)
-  return error.exitStatus
-}
-
-/** `error[MARK_CODE]: sentence. hint: what to do.` */
-export function formatError(error: MarkError): string {
-  // A list of configuration problems has its own lines and hints.
-  const end = error.message.includes('\n') || error.message.endsWith('.') ? '' : '.'
-  const hint = error.hint === null ? '' : ` hint: ${error.hint}`
-  return `error[${error.code}]: ${error.message}${end}${hint}`
+  return reportError(new MarkError('MARK_USAGE', visible(sentence), hint), border)
 }

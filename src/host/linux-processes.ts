@@ -169,7 +169,7 @@ export class LinuxProcesses implements Processes {
     this.#handles.set(run.id, handle)
     this.#containment.adopt(run.id, pid)
     this.#watch(handle)
-    if (spec !== undefined) this.#files.follow(spec, run.id)
+    if (spec !== undefined) this.#files.takeOver(spec, run.id)
     return { alive: true }
   }
 

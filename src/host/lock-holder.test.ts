@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   closeSync,
@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { loadLibc } from './libc.ts'
-import { endWaiters, lockFds, lockHolder, lockWaiters, parseHolder } from './lock-holder.ts'
+import { endWaiters, holdsLock, lockFds, lockHolder, lockWaiters, parseHolder } from './lock-holder.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'mark-lock-'))
 after(() => rmSync(dir, { recursive: true, force: true }))
@@ -41,6 +41,23 @@ test('the holder of a lock is told, a waiter is not, and nobody once it ended', 
     await once(holder, 'exit')
   }
   assert.equal(lockHolder(lock), null)
+})
+
+test('a process tells its own lock from that of another, and from a file that it only has open', () => {
+  const lock = join(dir, 'own')
+  writeFileSync(lock, '')
+  const program = join(import.meta.dirname, 'lock-holder.ts')
+  const asks = `import { holdsLock } from '${program}'; process.stdout.write(String(holdsLock('${lock}')))`
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', '-e', asks]
+  const said = (command: string[]): string =>
+    execFileSync(command[0] as string, command.slice(1), { encoding: 'utf8' })
+  assert.equal(said(['flock', '-F', lock, ...node]), 'true')
+  // Without -F the lock belongs to flock, and the child has it open.
+  assert.equal(said(['flock', lock, ...node]), 'false')
+  const fd = openSync(lock, 'r')
+  assert.equal(holdsLock(lock), false)
+  closeSync(fd)
+  assert.equal(holdsLock(join(dir, 'nowhere')), false)
 })
 
 test('an equal inode of another file system is not mistaken for the lock', () => {

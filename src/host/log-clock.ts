@@ -10,6 +10,8 @@ import { livePath } from './log-paths.ts'
 import type { LogRing } from './log-ring.ts'
 
 const TICK_MS = 1000
+/** Long enough for a keeper that takes over to answer first. */
+const SOON_MS = 50
 /** A log that said nothing for so many looks is looked at in one of five. */
 const QUIET_LOOKS = 30
 const QUIET_EVERY = 5
@@ -33,6 +35,7 @@ export class LogClock {
   readonly #ring: LogRing | null
   readonly #followed = new Map<string, Followed>()
   #timer: NodeJS.Timeout | null = null
+  #soon: NodeJS.Timeout | null = null
   #round = 0
 
   constructor(logs: string, wallMs: () => number, options: LogClockOptions = {}) {
@@ -46,6 +49,11 @@ export class LogClock {
     this.#followed.set(module, { runId, sizeBytes: -1, mtimeMs: 0, quiet: 0 })
     if (spec) this.#ring?.follow(module, spec)
     this.#timer ??= setInterval(() => this.tick(), TICK_MS).unref()
+  }
+
+  /** Of logs that nobody looked at for a while: a second more of them would take a processor for a second. */
+  lookSoon(): void {
+    this.#soon ??= setTimeout(() => this.tick(), SOON_MS).unref()
   }
 
   unfollow(module: string, runId: string): void {
@@ -86,6 +94,7 @@ export class LogClock {
   /** Looks no more, and cuts nothing more. */
   close(): void {
     if (this.#timer) clearInterval(this.#timer)
+    if (this.#soon) clearTimeout(this.#soon)
     this.#timer = null
     this.#ring?.close()
   }

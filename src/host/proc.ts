@@ -273,7 +273,8 @@ function statusOf(pid: number | 'self'): string {
   return readProc(`/proc/${pid}/status`)?.toString('latin1') ?? ''
 }
 
-function signalReaches(pid: number): boolean {
+/** Somebody has this pid now. */
+export function signalReaches(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

@@ -137,6 +137,11 @@ export class RunFiles {
     if (spec.name !== DAEMON) this.#given.runLogs.follow(spec.name, runId, spec.log)
   }
 
+  /** As `follow`, for a run that another keeper started. */
+  takeOver(spec: ModuleSpec, runId: string): void {
+    if (spec.name !== DAEMON) this.#given.runLogs.takeOver(spec.name, runId, spec.log)
+  }
+
   markLogEnd(spec: ModuleSpec, runId: string, known: number | null): number | null {
     if (spec.name === DAEMON) return null
     this.#given.runLogs.unfollow(spec.name, runId)

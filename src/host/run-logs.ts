@@ -49,6 +49,12 @@ export class RunLogs {
     this.#clock.follow(module, runId, spec)
   }
 
+  /** An adopted run's: it was written to while nobody kept it. */
+  takeOver(module: string, runId: string, spec: LogSpec): void {
+    this.follow(module, runId, spec)
+    this.#clock.lookSoon()
+  }
+
   unfollow(module: string, runId: string): void {
     this.#clock.unfollow(module, runId)
   }

@@ -1,7 +1,6 @@
 /**
  * Where everything lies (SPEC 2): one object of paths for one state directory. Creates and opens nothing.
  */
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 
 export interface StateDir {
@@ -72,6 +71,8 @@ export function socketDirFor(
   env: { readonly xdgRuntimeDir: string | undefined; readonly uid: number },
   canWrite: (dir: string) => boolean,
 ): string {
+  // Loaded here: an import costs every command 5 ms, and most find the link that a keeper made.
+  const { createHash } = process.getBuiltinModule('node:crypto')
   const hash = createHash('sha256').update(stateDir).digest('hex').slice(0, 12)
   if (env.uid === 0 && canWrite('/run')) return `/run/mark/${hash}`
   if (env.xdgRuntimeDir && canWrite(env.xdgRuntimeDir)) return join(env.xdgRuntimeDir, 'mark', hash)

@@ -15,7 +15,7 @@ import { takeFailpoints } from '../host/failpoints.ts'
 import { watchKillFile } from '../host/kill-file.ts'
 import { loadLibc } from '../host/libc.ts'
 import { shieldFromOom } from '../host/oom-score.ts'
-import { endWaiters, lockHolder } from '../host/lock-holder.ts'
+import { endWaiters, holdsLock } from '../host/lock-holder.ts'
 import { daemonArgv, definedIn, ownVersion, successorArgv } from '../host/own-program.ts'
 import { argvOf } from '../host/proc-argv.ts'
 import { prove } from '../host/prove-version.ts'
@@ -53,8 +53,7 @@ async function main(dir: string, alone: boolean): Promise<void> {
   process.umask(0o022)
   favourSeldomCode()
   const state = claimStateDir(dir, process.env)
-  if (lockHolder(state.keeperLock) !== process.pid)
-    fail('the keeper must be started under its lock: use `mark up`')
+  if (!holdsLock(state.keeperLock)) fail('the keeper must be started under its lock: use `mark up`')
   const libc = loadLibc()
   libc?.setCloexecFrom(3)
   libc?.setSubreaper()
@@ -63,9 +62,8 @@ async function main(dir: string, alone: boolean): Promise<void> {
   const environment = definedIn(process.env)
   const given = { cwd: state.dir, env: environment, logFile: state.keeperLog }
   const successor = new Successor(successorArgv(state), given)
-  // Armed before anything else: from here on a death has an heir. That of the keeper before goes then.
+  // Armed before anything else: from here on a death has an heir.
   if (!alone) successor.arm()
-  if (libc && !alone) endWaiters(state.keeperLock, successor.pids, libc)
   const systemd = new SystemdNotifier(libc, process.env)
   const server = new KeeperServer()
   const credentialsDir = process.env.CREDENTIALS_DIRECTORY
@@ -93,6 +91,8 @@ async function main(dir: string, alone: boolean): Promise<void> {
   server.serve(keeper.engine, { hello: () => keeper.settleDoubts(), left: () => {} })
   settleInTime(keeper, world)
   await server.listen(state.keeperSocket)
+  // Heirs of the keeper before: where two wait, the lock lets one in, and that one ends the other.
+  if (libc && !alone) endWaiters(state.keeperLock, successor.pids, libc)
   rehearseOnceStarted(keeper.engine, () => new RehearsalStage(state.socketDir, world))
   systemd.ready(`keeps the fleet of ${state.dir}`)
   setTimeout(() => keeper.idle && leave(), IDLE_EXIT_MS).unref()

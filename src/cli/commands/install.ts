@@ -19,8 +19,7 @@ import { lockHolder } from '../../host/lock-holder.ts'
 import { makeStateDir } from '../../host/make-state-dir.ts'
 import type { StateDir } from '../../host/state-dir.ts'
 import type { CliContext } from '../context.ts'
-import { readDisk } from '../disk.ts'
-import { isDeserted } from '../fleet.ts'
+import { isDeserted, readDisk } from '../disk.ts'
 import {
   activeState,
   type InstalledUnit,

@@ -12,7 +12,7 @@ import type { JobAttempt, JobRow } from '../../core/jobs/job-row.ts'
 import { type JobView, ledgerRow } from '../../core/jobs/ledger-row.ts'
 import type { StatusDocument } from '../../core/view.ts'
 import type { Border } from '../context.ts'
-import { statusLines } from './status.ts'
+import { statusLines } from '../paint-status.ts'
 
 let dir = ''
 let jobs: FakeJobs

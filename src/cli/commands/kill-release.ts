@@ -11,7 +11,7 @@ import type { StateDir } from '../../host/state-dir.ts'
 import type { CliContext } from '../context.ts'
 import { visible } from '../visible.ts'
 import { planOf } from './kill.ts'
-import { killLine } from './status.ts'
+import { killLine } from '../paint-status.ts'
 
 const KEEPER_MS = 1_000
 
