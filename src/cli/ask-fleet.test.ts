@@ -6,6 +6,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { lockHolder } from '../host/lock-holder.ts'
 import { makeStateDir } from '../host/make-state-dir.ts'
 import { type StateDir, stateDirAt } from '../host/state-dir.ts'
 import { askFleet } from './ask-fleet.ts'
@@ -37,8 +38,10 @@ async function between(context: TestContext, pid: number, isHeld: boolean): Prom
 const ask = (state: StateDir) => askFleet({ stateDir: () => state } as unknown as CliContext)
 
 test('while a keeper is succeeded the daemon is believed, for its modules live', async context => {
-  const { source, document, deserted } = await ask(await between(context, process.pid, true))
+  const state = await between(context, process.pid, true)
+  const { source, document, deserted } = await ask(state)
   assert.deepEqual([source, document.degraded, deserted], ['daemon', ['the keeper is away'], false])
+  assert.equal(document.keeper?.pid, lockHolder(state.keeperLock))
 })
 
 test('a daemon that names a process which is gone is not believed: the disk is', async context => {

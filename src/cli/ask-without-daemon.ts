@@ -44,9 +44,12 @@ async function fromKeeper(state: StateDir, past: StatusDocument | null): Promise
       const code = error instanceof MarkError ? error.code : null
       if (code === 'MARK_KEEPER_SILENT') return null
       if (code !== 'MARK_NOT_RUNNING') throw error
-      if (performance.now() >= deadline || lockHolder(state.keeperLock) === null) return null
-      if (stillLive && performance.now() >= ENOUGH_MS)
-        return { source: 'daemon', document: past, deserted: false }
+      const pid = lockHolder(state.keeperLock)
+      if (performance.now() >= deadline || pid === null) return null
+      if (stillLive && performance.now() >= ENOUGH_MS) {
+        const keeper = { pid, version: 'unknown', started_at: '' }
+        return { source: 'daemon', document: { ...past, keeper }, deserted: false }
+      }
       await delay(RETRY_MS)
     }
   }
