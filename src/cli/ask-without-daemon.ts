@@ -4,7 +4,7 @@ import { MarkError } from '../core/errors.ts'
 import type { StatusDocument } from '../core/view.ts'
 import { askKeeper } from '../host/line-socket.ts'
 import { lockHolder } from '../host/lock-holder.ts'
-import { signalReaches } from '../host/proc.ts'
+import { alive } from '../host/proc.ts'
 import type { StateDir } from '../host/state-dir.ts'
 
 export interface FleetAnswer {
@@ -34,7 +34,7 @@ export async function askWithoutDaemon(state: StateDir, past: StatusDocument | n
  */
 async function fromKeeper(state: StateDir, past: StatusDocument | null): Promise<FleetAnswer | null> {
   const deadline = performance.now() + KEEPER_MS
-  const stillLive = past?.modules.every(({ pid }) => pid === null || signalReaches(pid)) === true
+  const stillLive = past?.modules.every(({ pid }) => pid === null || alive({ pid, startTime: null })) === true
   for (;;) {
     try {
       const left = Math.max(deadline - performance.now(), 1)

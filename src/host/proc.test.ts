@@ -73,6 +73,7 @@ test('our own stat tells who we are', () => {
   assert.equal(stat?.ppid, process.ppid)
   assert.ok(stat && stat.startTime > 0 && stat.rssPages > 0 && stat.threads > 1)
   assert.equal(alive({ pid: process.pid, startTime: stat.startTime }), true)
+  assert.equal(alive({ pid: process.pid, startTime: null }), true)
   assert.equal(
     alive({ pid: process.pid, startTime: stat.startTime + 1 }),
     false,
@@ -95,6 +96,7 @@ test("every exit code is read from the corpse of another process's child", async
       const stat = readStat(await die(`exit ${code}`))
       assert.ok(stat && isDead(stat))
       assert.equal(alive(stat), false, 'a zombie counts as dead')
+      assert.equal(alive({ pid: stat.pid, startTime: null }), false, 'whoever it is')
       const exit = { known: true, code, signal: null, core: false, oom: null, evidence: 'zombie' as const }
       assert.deepEqual(zombieExit(stat), exit)
     }

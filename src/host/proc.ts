@@ -132,16 +132,16 @@ export function isDead(stat: ProcStat): boolean {
 }
 
 /**
- * Is this very process alive? A zombie counts as dead. In a shortage the answer is true unless proven
- * otherwise.
+ * Is this very process alive (`startTime` null: whoever has the pid now)? A zombie counts as dead. In a
+ * shortage the answer is true unless proven otherwise.
  */
-export function alive(identity: ProcIdentity): boolean {
+export function alive({ pid, startTime }: { pid: number; startTime: number | null }): boolean {
   try {
-    const stat = readStat(identity.pid)
-    return stat !== null && stat.startTime === identity.startTime && !isDead(stat)
+    const stat = readStat(pid)
+    return stat !== null && (startTime === null || stat.startTime === startTime) && !isDead(stat)
   } catch (error) {
     if (!isShortage(error)) throw error
-    return signalReaches(identity.pid)
+    return signalReaches(pid)
   }
 }
 
@@ -273,8 +273,7 @@ function statusOf(pid: number | 'self'): string {
   return readProc(`/proc/${pid}/status`)?.toString('latin1') ?? ''
 }
 
-/** Somebody has this pid now. */
-export function signalReaches(pid: number): boolean {
+function signalReaches(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
