@@ -15,7 +15,7 @@ export interface FleetAnswer {
 }
 
 const KEEPER_MS = 1_000
-/** In all, from the start of this process: people and probes have their answer within a quarter second. */
+/** From the start of this process: with a processor to be had, the answer is there in a quarter second. */
 const ENOUGH_MS = 150
 const RETRY_MS = 20
 

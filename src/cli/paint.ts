@@ -20,6 +20,7 @@ export function wantsColor(
 
 export function painter(color: boolean): Paint {
   if (!color) return (_style, text) => text
+  // Not imported: `import` runs the getters of node:util, and who writes no colour needs none of it.
   const { styleText: paint } = process.getBuiltinModule('node:util')
   return (style, text) => paint(style, text, { validateStream: false })
 }

@@ -53,7 +53,10 @@ export class LogClock {
 
   /** Of logs that nobody looked at for a while: a second more of them would take a processor for a second. */
   lookSoon(): void {
-    this.#soon ??= setTimeout(() => this.tick(), SOON_MS).unref()
+    this.#soon ??= setTimeout(() => {
+      this.#soon = null
+      this.tick()
+    }, SOON_MS).unref()
   }
 
   unfollow(module: string, runId: string): void {

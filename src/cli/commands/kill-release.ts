@@ -9,9 +9,9 @@ import { haltFile, readLatches, removeLatch } from '../../host/latch.ts'
 import { askKeeper } from '../../host/line-socket.ts'
 import type { StateDir } from '../../host/state-dir.ts'
 import type { CliContext } from '../context.ts'
+import { killLine } from '../paint-status.ts'
 import { visible } from '../visible.ts'
 import { planOf } from './kill.ts'
-import { killLine } from '../paint-status.ts'
 
 const KEEPER_MS = 1_000
 

@@ -3,8 +3,8 @@
  */
 import { MarkError } from '../../core/errors.ts'
 import { realMoney } from '../../core/plan.ts'
-import type { CliContext } from '../context.ts'
 import { askFleet } from '../ask-fleet.ts'
+import type { CliContext } from '../context.ts'
 import { loadPlan } from '../load-plan.ts'
 
 export async function mode(context: CliContext, what: string): Promise<number> {
