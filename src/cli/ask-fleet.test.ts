@@ -23,8 +23,9 @@ async function between(context: TestContext, pid: number, isHeld: boolean): Prom
   const daemon = createServer((_request, response) => response.end(JSON.stringify(document)))
   daemon.listen(state.daemonSocket)
   await once(daemon, 'listening')
-  const hold = ['-F', state.keeperLock, 'sh', '-c', 'echo held; exec tail -f "$0"', state.keeperLock]
-  const holder = isHeld ? spawn('flock', hold, { stdio: ['ignore', 'pipe', 'ignore'] }) : null
+  // It names the lock all the while: in the middle of an exec a process has no arguments.
+  const hold = ['-F', state.keeperLock, 'sh', '-c', 'echo held; read end', state.keeperLock]
+  const holder = isHeld ? spawn('flock', hold, { stdio: ['pipe', 'pipe', 'ignore'] }) : null
   if (holder) await once(holder.stdout, 'data')
   context.after(async () => {
     daemon.close()
